@@ -1,0 +1,54 @@
+"""The nouns of Cloud Wiki: their questions and the constraints that hold them. No network here."""
+
+from releases.models.announcement import Announcement, AnnouncementRevision
+from releases.models.approval import Approval, ChecklistItem
+from releases.models.audit import AuditEvent, AuditHead
+from releases.models.backup import Backup
+from releases.models.choices import DeploymentKind, Phase, Role, Status
+from releases.models.deployment import Deployment, Lease, Plan
+from releases.models.host import Host
+from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
+from releases.models.project import DeployWindow, Environment, EnvironmentLock, Project, Service
+from releases.models.release import Artifact, Release
+from releases.models.runbook import Runbook, RunbookVersion
+from releases.models.step import Attempt, AttemptFile, LogChunk, Step
+from releases.models.user import Membership, User
+from releases.models.variable import Variable
+
+__all__ = [
+    "Announcement",
+    "AnnouncementRevision",
+    "Approval",
+    "Artifact",
+    "Attempt",
+    "AttemptFile",
+    "AuditEvent",
+    "AuditHead",
+    "Backup",
+    "ChecklistItem",
+    "DeployWindow",
+    "Deployment",
+    "DeploymentKind",
+    "Environment",
+    "EnvironmentLock",
+    "Heartbeat",
+    "Host",
+    "Lease",
+    "LogChunk",
+    "Membership",
+    "Outage",
+    "Phase",
+    "Plan",
+    "Probe",
+    "ProbeResult",
+    "Project",
+    "Release",
+    "Role",
+    "Runbook",
+    "RunbookVersion",
+    "Service",
+    "Status",
+    "Step",
+    "User",
+    "Variable",
+]

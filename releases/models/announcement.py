@@ -1,0 +1,68 @@
+"""What the team and users read."""
+
+import pgtrigger
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from releases.models.choices import one_of
+from releases.models.history import append_only
+
+
+class Announcement(models.Model):
+    """A public notice of one environment. Each wording it had is kept as a revision."""
+
+    class State(models.TextChoices):
+        """Where the announced work stands."""
+
+        SCHEDULED = "scheduled", _("Scheduled")
+        IN_PROGRESS = "in_progress", _("In progress")
+        VERIFYING = "verifying", _("Verifying")
+        DONE = "done", _("Done")
+        CANCELLED = "cancelled", _("Cancelled")
+
+    environment = models.ForeignKey("releases.Environment", on_delete=models.PROTECT, related_name="announcements")
+    deployment = models.OneToOneField(
+        "releases.Deployment", null=True, on_delete=models.PROTECT, related_name="announcement"
+    )
+    state = models.CharField(max_length=20, choices=State, default=State.SCHEDULED)
+    title_ko = models.CharField(max_length=200)
+    title_en = models.CharField(max_length=200)
+    body_ko = models.TextField(blank=True)
+    body_en = models.TextField(blank=True)
+    starts_at = models.DateTimeField(null=True)
+    ends_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            one_of(
+                "state",
+                ["scheduled", "in_progress", "verifying", "done", "cancelled"],
+                "announcement_state_known",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return self.title_en
+
+
+class AnnouncementRevision(models.Model):
+    """One state and wording an announcement had."""
+
+    announcement = models.ForeignKey(Announcement, on_delete=models.PROTECT, related_name="revisions")
+    state = models.CharField(max_length=20, choices=Announcement.State)
+    title_ko = models.CharField(max_length=200)
+    title_en = models.CharField(max_length=200)
+    body_ko = models.TextField(blank=True)
+    body_en = models.TextField(blank=True)
+    created_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        triggers: list[pgtrigger.Trigger] = append_only("announcement_revision")
+
+    def __str__(self) -> str:
+        return f"{self.announcement} ({self.state})"

@@ -1,0 +1,61 @@
+"""The closed lists that rows are checked against."""
+
+from collections.abc import Iterable
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+
+class Role(models.TextChoices):
+    """Who owns a step, in the seed's words."""
+
+    OPERATIONS = "operations", _("Operations")
+    DEVOPS = "devops", _("DevOps")
+    BACKEND = "backend", _("BE developer")
+    FRONTEND = "frontend", _("FE developer")
+    AI = "ai", _("AI developer")
+    EVERYONE = "everyone", _("Everyone")
+
+
+class Status(models.TextChoices):
+    """Every status of lifecycle.py with the word shown for it."""
+
+    DRAFT = "draft", _("Draft")
+    PENDING = "pending", _("Pending")
+    DISPATCHING = "dispatching", _("Dispatching")
+    RUNNING = "running", _("Running")
+    WAITING = "waiting", _("Needs a person")
+    LOST = "lost", _("Lost")
+    CANCELLING = "cancelling", _("Cancelling")
+    SUCCEEDED = "succeeded", _("Succeeded")
+    FAILED = "failed", _("Failed")
+    ERRORED = "errored", _("Errored")
+    TIMED_OUT = "timed_out", _("Timed out")
+    CANCELLED = "cancelled", _("Cancelled")
+    UNKNOWN = "unknown", _("Unknown")
+    SKIPPED = "skipped", _("Skipped")
+
+
+class Phase(models.TextChoices):
+    """The boxes of the seed's flowchart (4.1)."""
+
+    PREPARE = "prepare", _("Prepare")
+    STOP = "stop", _("Stop")
+    REPLACE = "replace", _("Replace")
+    VERIFY = "verify", _("Verify")
+    FINISH = "finish", _("Finish")
+
+
+class DeploymentKind(models.TextChoices):
+    """What a deployment does."""
+
+    DEPLOY = "deploy", _("Deploy")
+    ROLLBACK = "rollback", _("Rollback")
+    GPU_DEPLOY = "gpu_deploy", _("GPU deploy")
+    GPU_ROLLBACK = "gpu_rollback", _("GPU rollback")
+    REHEARSAL = "rehearsal", _("Rehearsal")
+
+
+def one_of(field: str, allowed: Iterable[str], name: str) -> models.CheckConstraint:
+    """A database constraint that `field` holds one of `allowed`."""
+    return models.CheckConstraint(condition=models.Q(**{f"{field}__in": sorted(allowed)}), name=name)

@@ -1,0 +1,116 @@
+"""A frozen plan and its execution."""
+
+from datetime import datetime, timedelta
+
+import pgtrigger
+from django.db import models
+
+from releases import lifecycle
+from releases.models.choices import DeploymentKind, Status, one_of
+from releases.models.history import append_only
+
+
+class Plan(models.Model):
+    """A release's runbook for one environment, every variable filled in. Never changed; approvals sign its digest.
+
+    `content` is the canonical JSON the digest is made of: steps, checklist, hosts with their pinned keys,
+    artifacts with their SHA-256, names and versions of secrets (never their values).
+    """
+
+    environment = models.ForeignKey("releases.Environment", on_delete=models.PROTECT, related_name="plans")
+    release = models.ForeignKey("releases.Release", on_delete=models.PROTECT, related_name="plans")
+    runbook_version = models.ForeignKey("releases.RunbookVersion", on_delete=models.PROTECT, related_name="plans")
+    content = models.JSONField()
+    digest = models.CharField(max_length=64)
+    estimate = models.PositiveIntegerField(help_text="seconds")
+    downtime_estimate = models.PositiveIntegerField(help_text="seconds")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        triggers: list[pgtrigger.Trigger] = append_only("plan")
+        indexes = [models.Index(fields=["digest"], name="plan_digest")]
+
+    def __str__(self) -> str:
+        return f"sha256:{self.digest[:12]}"
+
+
+class Deployment(models.Model):
+    """One execution of a plan. Status is written by `releases.engine` alone."""
+
+    environment = models.ForeignKey("releases.Environment", on_delete=models.PROTECT, related_name="deployments")
+    release = models.ForeignKey("releases.Release", on_delete=models.PROTECT, related_name="deployments")
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="deployments")
+    kind = models.CharField(max_length=20, choices=DeploymentKind, default=DeploymentKind.DEPLOY)
+    status = models.CharField(max_length=20, choices=Status, default=Status.DRAFT)
+    version = models.PositiveBigIntegerField(default=0, help_text="grows with every change a screen must show")
+    idempotency_key = models.CharField(max_length=64, unique=True)
+    requested_by = models.ForeignKey("releases.User", on_delete=models.PROTECT, related_name="requested_deployments")
+    started_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")
+    cancelled_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    cancel_requested_at = models.DateTimeField(null=True)
+    downtime_opened_at = models.DateTimeField(null=True, help_text="the mark: the opening step started")
+    downtime_closed_at = models.DateTimeField(null=True, help_text="the mark: the closing step ended")
+    lost_requests = models.PositiveIntegerField(null=True, help_text="at the environment's stated traffic")
+    downtime_measured = models.FloatField(null=True, help_text="seconds, by probes; set when finished")
+    error = models.TextField(blank=True, help_text="why it stopped, in one sentence")
+
+    class Meta:
+        ordering = ["-pk"]
+        constraints = [
+            one_of("status", lifecycle.DEPLOYMENT, "deployment_status_known"),
+            one_of("kind", DeploymentKind.values, "deployment_kind_known"),
+            models.UniqueConstraint(
+                fields=["environment"],
+                condition=models.Q(status__in=sorted(lifecycle.ACTIVE)),
+                name="deployment_one_active",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(status="draft") | models.Q(started_at__isnull=False) | models.Q(status="cancelled"),
+                name="deployment_started_when_run",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["environment", "-id"], name="deployment_by_environment"),
+            models.Index(fields=["status"], name="deployment_by_status"),
+            models.Index(fields=["-started_at"], name="deployment_by_start"),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.pk}"
+
+    @property
+    def is_active(self) -> bool:
+        """It holds its environment."""
+        return self.status in lifecycle.ACTIVE
+
+    @property
+    def is_finished(self) -> bool:
+        """It ended, well or not."""
+        return self.status in lifecycle.FINISHED
+
+    def elapsed(self, now: datetime) -> timedelta | None:
+        """Time from the start to the end, or to `now` while it runs; None before the start."""
+        if self.started_at is None:
+            return None
+        return (self.finished_at or now) - self.started_at
+
+    def marked_downtime(self, now: datetime) -> timedelta | None:
+        """Time between the runbook's downtime marks; None when no mark was reached."""
+        if self.downtime_opened_at is None:
+            return None
+        return (self.downtime_closed_at or self.finished_at or now) - self.downtime_opened_at
+
+
+class Lease(models.Model):
+    """Which worker drives a deployment, and until when (database clock). Every write of a driver carries `token`."""
+
+    deployment = models.OneToOneField(Deployment, on_delete=models.CASCADE, related_name="lease", primary_key=True)
+    owner = models.CharField(max_length=120, blank=True)
+    token = models.BigIntegerField(default=0)
+    until = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.owner} until {self.until}"

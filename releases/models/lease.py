@@ -1,0 +1,71 @@
+"""Holding a lease: the database side of fencing.
+
+A driver takes the lease of a deployment and gets a token that is higher than any before it. Every later
+write happens inside `held`, which locks the lease row against a takeover until the write is committed.
+All times are the database's.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+
+from releases.models.deployment import Lease
+
+LEASE_SECONDS = 20
+
+
+class Fenced(Exception):
+    """Another driver holds the lease now; this one must stop at once and write nothing more."""
+
+
+def take(deployment_id: int, owner: str) -> int | None:
+    """Take the lease if it is free or over. Returns the new token, or None when another driver holds it."""
+    Lease.objects.get_or_create(deployment_id=deployment_id)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE releases_lease SET owner = %s, token = nextval('releases_lease_token'),"
+            " until = clock_timestamp() + make_interval(secs => %s)"
+            " WHERE deployment_id = %s AND (until IS NULL OR until < clock_timestamp()) RETURNING token",
+            [owner, LEASE_SECONDS, deployment_id],
+        )
+        row = cursor.fetchone()
+    return int(row[0]) if row else None
+
+
+def renew(deployment_id: int, token: int) -> None:
+    """Push the lease's end LEASE_SECONDS from now; raises Fenced when it is no longer ours or is over."""
+    _change(deployment_id, token, "until = clock_timestamp() + make_interval(secs => %s)", [LEASE_SECONDS])
+
+
+def release(deployment_id: int, token: int) -> None:
+    """Give the lease back so that another driver may take it at once. Not an error when it is lost already."""
+    try:
+        _change(deployment_id, token, "until = NULL, owner = ''", [])
+    except Fenced:
+        pass
+
+
+@contextmanager
+def held(deployment_id: int, token: int) -> Iterator[None]:
+    """A transaction in which nobody can take the lease away; raises Fenced when it is already gone."""
+    with transaction.atomic():
+        row = (
+            Lease.objects.select_for_update(of=("self",), no_key=True)
+            .filter(deployment_id=deployment_id, token=token)
+            .values_list("token")
+            .first()
+        )
+        if row is None:
+            raise Fenced(f"deployment {deployment_id}: token {token} is not the newest")
+        yield
+
+
+def _change(deployment_id: int, token: int, assignment: str, values: list[object]) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE releases_lease SET {assignment} WHERE deployment_id = %s AND token = %s",  # noqa: S608 constant
+            [*values, deployment_id, token],
+        )
+        if cursor.rowcount != 1:
+            raise Fenced(f"deployment {deployment_id}: token {token} is not the newest")

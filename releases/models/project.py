@@ -1,0 +1,136 @@
+"""A project, its services and its environments."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from releases.models.choices import one_of
+
+
+def validate_zone(value: str) -> None:
+    """Refuse a time zone name that the tz database does not know."""
+    if value not in available_timezones():
+        raise ValidationError(
+            _("%(value)s is not a time zone; use a name such as Asia/Seoul."), params={"value": value}
+        )
+
+
+class Project(models.Model):
+    """What a team ships together."""
+
+    slug = models.SlugField(_("short name"), max_length=40, unique=True)
+    name = models.CharField(_("name"), max_length=80)
+    repository = models.CharField(
+        _("Git repository"),
+        max_length=500,
+        blank=True,
+        help_text=_("Folder on the controller, or an address to clone."),
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Service(models.Model):
+    """A deployable part of a project."""
+
+    class Kind(models.TextChoices):
+        """What sort of part it is."""
+
+        BACKEND = "backend", _("Backend")
+        FRONTEND = "frontend", _("Frontend")
+        DATABASE = "database", _("Database")
+        PROXY = "proxy", _("Proxy")
+        AI = "ai", _("AI")
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="services")
+    key = models.SlugField(_("short name"), max_length=40)
+    name = models.CharField(_("name"), max_length=80)
+    kind = models.CharField(_("kind"), max_length=20, choices=Kind)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "key"], name="service_key_once"),
+            one_of("kind", ["backend", "frontend", "database", "proxy", "ai"], "service_kind_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Environment(models.Model):
+    """Staging or production: its rules. Hosts, variables, windows and the lock are rows of their own."""
+
+    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="environments")
+    key = models.SlugField(_("short name"), max_length=40)
+    name = models.CharField(_("name"), max_length=80)
+    is_production = models.BooleanField(_("production"), default=False)
+    zone = models.CharField(_("time zone"), max_length=64, default="Asia/Seoul", validators=[validate_zone])
+    runbook = models.ForeignKey("releases.Runbook", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    approvals_required = models.PositiveSmallIntegerField(_("approvals required"), default=1)
+    approver_not_requester = models.BooleanField(_("requester may not approve"), default=True)
+    downtime_budget = models.PositiveIntegerField(_("downtime budget (seconds)"), default=600)
+    duration_budget = models.PositiveIntegerField(_("duration budget (seconds)"), default=3600)
+    checklist_lifetime = models.PositiveIntegerField(_("checklist valid for (seconds)"), default=86400)
+    requests_per_minute = models.PositiveIntegerField(_("traffic (requests per minute)"), default=10)
+    position = models.PositiveSmallIntegerField(default=0)
+
+    class Meta:
+        ordering = ["position", "pk"]
+        constraints = [models.UniqueConstraint(fields=["project", "key"], name="environment_key_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def local(self, moment: datetime) -> datetime:
+        """The moment (aware, UTC) in this environment's zone."""
+        return moment.astimezone(ZoneInfo(self.zone))
+
+
+class DeployWindow(models.Model):
+    """A weekly time in which deployments are expected, in the environment's zone."""
+
+    class Weekday(models.IntegerChoices):
+        """ISO weekdays."""
+
+        MONDAY = 1, _("Monday")
+        TUESDAY = 2, _("Tuesday")
+        WEDNESDAY = 3, _("Wednesday")
+        THURSDAY = 4, _("Thursday")
+        FRIDAY = 5, _("Friday")
+        SATURDAY = 6, _("Saturday")
+        SUNDAY = 7, _("Sunday")
+
+    environment = models.ForeignKey(Environment, on_delete=models.CASCADE, related_name="windows")
+    weekday = models.PositiveSmallIntegerField(_("weekday"), choices=Weekday)
+    opens = models.TimeField(_("opens"))
+    closes = models.TimeField(_("closes"))
+
+    class Meta:
+        ordering = ["weekday", "opens"]
+        constraints = [
+            models.CheckConstraint(condition=models.Q(weekday__range=(1, 7)), name="window_weekday_iso"),
+            models.CheckConstraint(condition=models.Q(closes__gt=models.F("opens")), name="window_closes_after_opens"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.get_weekday_display()} {self.opens:%H:%M}-{self.closes:%H:%M}"
+
+
+class EnvironmentLock(models.Model):
+    """A person's hold on an environment: nobody starts a deployment until it ends."""
+
+    environment = models.OneToOneField(Environment, on_delete=models.CASCADE, related_name="lock")
+    holder = models.ForeignKey("releases.User", on_delete=models.PROTECT, related_name="+")
+    reason = models.CharField(_("reason"), max_length=300)
+    since = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField(_("until"))
+
+    def __str__(self) -> str:
+        return f"{self.environment}: {self.reason}"
