@@ -6,7 +6,7 @@ All times are the database's.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from django.db import connection, transaction
 
@@ -40,10 +40,8 @@ def renew(deployment_id: int, token: int) -> None:
 
 def release(deployment_id: int, token: int) -> None:
     """Give the lease back so that another driver may take it at once. Not an error when it is lost already."""
-    try:
+    with suppress(Fenced):
         _change(deployment_id, token, "until = NULL, owner = ''", [])
-    except Fenced:
-        pass
 
 
 @contextmanager
