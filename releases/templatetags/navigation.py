@@ -1,0 +1,29 @@
+"""Where in the site the reader is."""
+
+from typing import Any
+
+from django import template
+from django.template import Context
+from django.utils.safestring import SafeString, mark_safe
+
+register = template.Library()
+
+# A page belongs to the section whose word its URL name begins with; these begin otherwise.
+ALIASES = {"plan": "deployment", "step": "deployment", "attempt": "deployment", "home": "dashboard"}
+
+
+def section_of(context: Context | dict[str, Any]) -> str:
+    """The section that the page stated as `section`, or the one that its URL name begins with."""
+    if stated := context.get("section"):
+        return str(stated)
+    match = getattr(context.get("request"), "resolver_match", None)
+    first = (getattr(match, "url_name", None) or "").split("_")[0].split("-")[0]
+    return ALIASES.get(first, first)
+
+
+@register.simple_tag(takes_context=True)
+def current(context: Context, section: str) -> SafeString:
+    """Mark the link of the section that the reader is in: ` aria-current="page"`."""
+    here = section_of(context)
+    same = here == section or here.removesuffix("s") == section.removesuffix("s")
+    return mark_safe(' aria-current="page"' if same and here else "")  # noqa: S308 - a constant
