@@ -1,6 +1,7 @@
 """Numbers as people read them: durations, sizes, digests, bars."""
 
 from datetime import timedelta
+from typing import Literal
 
 from django import template
 from django.utils.html import format_html
@@ -10,9 +11,12 @@ register = template.Library()
 
 NOTHING = "–"
 
+# A template hands over "" for a value that is not there.
+type Seconds = float | timedelta | Literal[""] | None
+
 
 @register.filter
-def clock(seconds: float | timedelta | None) -> str:
+def clock(seconds: Seconds) -> str:
     """Seconds (or a timedelta) as 8:00, and 1:02:03 from an hour on; nothing known is a dash."""
     if seconds is None or seconds == "":
         return NOTHING
@@ -25,14 +29,14 @@ def clock(seconds: float | timedelta | None) -> str:
 
 
 @register.filter
-def long_clock(seconds: float | timedelta | None) -> str:
+def long_clock(seconds: Seconds) -> str:
     """Seconds as 03:18, the form of the downtime clock, and 00:47:13 from an hour on."""
     text = clock(seconds)
     return text if text == NOTHING or text.startswith("-") else text.rjust(5, "0")
 
 
 @register.filter(name="bytes")
-def size(count: int | None) -> str:
+def size(count: int | Literal[""] | None) -> str:
     """A count of bytes as 84.2 MB (powers of 1000, as disks and registries count)."""
     if count is None or count == "":
         return NOTHING
@@ -56,7 +60,7 @@ def short_digest(digest: str | None, length: int = 8) -> str:
 
 
 @register.filter
-def milliseconds(seconds: float | timedelta | None) -> int:
+def milliseconds(seconds: Seconds) -> int:
     """Whole milliseconds, for a clock that goes on in the browser."""
     if seconds is None or seconds == "":
         return 0
@@ -97,3 +101,9 @@ def step_bar(elapsed: float | None, estimate: float | None, code: str) -> SafeSt
     """The bar of a step: the estimate stands at 62 %, the rest is room to run over."""
     whole = max(float(estimate or 0) / 0.62, float(elapsed or 0)) or 1.0
     return bar(elapsed, whole, code, estimate)
+
+
+@register.filter
+def tenth(seconds: Seconds) -> int:
+    """The tenth of a second that the downtime clock shows after its point."""
+    return milliseconds(seconds) // 100 % 10
