@@ -3,7 +3,7 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from releases.models.choices import one_of
+from releases.models.choices import in_reader_language, one_of
 
 
 class ChecklistItem(models.Model):
@@ -46,6 +46,10 @@ class ChecklistItem(models.Model):
 
     def __str__(self) -> str:
         return self.title_en
+
+    def title(self) -> str:
+        """The title in the reader's language."""
+        return in_reader_language(self.title_ko, self.title_en)
 
 
 class Approval(models.Model):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from django.db import models
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 
 
@@ -59,3 +60,9 @@ class DeploymentKind(models.TextChoices):
 def one_of(field: str, allowed: Iterable[str], name: str) -> models.CheckConstraint:
     """A database constraint that `field` holds one of `allowed`."""
     return models.CheckConstraint(condition=models.Q(**{f"{field}__in": sorted(allowed)}), name=name)
+
+
+def in_reader_language(ko: str, en: str) -> str:
+    """Of two texts the one in the active language; the other when that one is empty."""
+    first, second = (ko, en) if (get_language() or "ko").startswith("ko") else (en, ko)
+    return first or second

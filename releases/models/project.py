@@ -3,6 +3,7 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -29,10 +30,17 @@ class Project(models.Model):
         blank=True,
         help_text=_("Folder on the controller, or an address to clone."),
     )
+    workspace_folder = models.CharField(
+        _("workspace"), max_length=500, blank=True, help_text=_("Folder on the controller where the code is built.")
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:
         return self.name
+
+    def workspace(self) -> str:
+        """The folder on the controller in which builds run and artifacts are found."""
+        return self.workspace_folder or str(settings.WORKSPACE_DIR / self.slug)
 
 
 class Service(models.Model):

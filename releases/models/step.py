@@ -4,7 +4,7 @@ import pgtrigger
 from django.db import models
 
 from releases import lifecycle
-from releases.models.choices import Phase, Role, Status, one_of
+from releases.models.choices import Phase, Role, Status, in_reader_language, one_of
 from releases.models.history import append_only, frozen_once
 
 
@@ -13,6 +13,7 @@ class Step(models.Model):
 
     deployment = models.ForeignKey("releases.Deployment", on_delete=models.CASCADE, related_name="steps")
     position = models.PositiveSmallIntegerField()
+    number = models.CharField(max_length=10, help_text='what people call it: "5", "11-1"')
     key = models.CharField(max_length=60)
     title_ko = models.CharField(max_length=200)
     title_en = models.CharField(max_length=200)
@@ -37,7 +38,11 @@ class Step(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.position}. {self.title_en}"
+        return f"{self.number}. {self.title_en}"
+
+    def title(self) -> str:
+        """The title in the reader's language."""
+        return in_reader_language(self.title_ko, self.title_en)
 
 
 class Attempt(models.Model):

@@ -1,0 +1,100 @@
+"""What an action is: the work of one step, apart from when and how often it is done.
+
+Two sorts. A `ScriptAction` builds a script; the engine runs it detached under the step wrapper, on a host or
+on the controller, so it survives the worker. A `DirectAction` works inside the worker and must be safe to run
+again from the beginning, because after a crash that is what happens.
+
+An action reads models and writes rows of its own family (a backup, an announcement); it never writes a status.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from releases.models import Attempt, Deployment
+from releases.remote.connection import Transport
+
+
+class ActionError(Exception):
+    """The action found out that the step failed. `str()` is a translated sentence with the mend."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """A POSIX sh script, the data it reads, and the names of secrets it may open.
+
+    `parameters`: shell variable name -> value, delivered as data. `secrets`: names of environment secrets.
+    """
+
+    text: str
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+
+
+@dataclass
+class StepContext:
+    """Everything an action may use.
+
+    `parameters`: the step's parameters from the plan, placeholders not yet filled in for commands;
+    `values`: name -> value of every placeholder that is not secret; `secret_names`: the secret ones.
+    `transport()`: opens (once) the way to where the step runs; `write`: adds bytes to the attempt's log;
+    `stop()`: true when the worker must let go (cancelled, or the lease is lost): return soon, raise nothing;
+    `progress(done, total)`: bytes, shown on the page. `evidence`: what is proved, kept with the attempt.
+    """
+
+    deployment: Deployment
+    attempt: Attempt
+    parameters: Mapping[str, Any]
+    values: Mapping[str, str]
+    secret_names: frozenset[str]
+    runs_on: str
+    timeout: int
+    transport: Callable[[], Transport]
+    write: Callable[[bytes], None]
+    stop: Callable[[], bool]
+    progress: Callable[[int, int], None]
+    evidence: dict[str, Any] = field(default_factory=dict)
+
+    def say(self, line: str) -> None:
+        """Add one line of our own to the log."""
+        self.write(f"{line}\n".encode())
+
+
+class Action(ABC):
+    """One kind of step."""
+
+    kind: ClassVar[str]
+
+
+class ScriptAction(Action):
+    """A step that is a script under the step wrapper."""
+
+    @abstractmethod
+    def script(self, context: StepContext) -> Script:
+        """The script to run. Pure: the same context gives the same script, so that a re-attach finds it."""
+
+    def succeeded(self, context: StepContext) -> None:
+        """Called once after exit code 0, before the step is shown as succeeded: collect evidence, write rows.
+
+        May run again after a crash, so it must be idempotent. Raises ActionError when the result is not there.
+        """
+
+    def explain(self, exit_code: int, tail: bytes) -> str:
+        """A sentence for a non-zero exit code, from the last bytes of the log; "" when there is nothing to add."""
+        return ""
+
+
+class DirectAction(Action):
+    """A step that works inside the worker."""
+
+    @abstractmethod
+    def run(self, context: StepContext) -> None:
+        """Do the work; returns on success or when `context.stop()` became true.
+
+        Raises ActionError when the step failed, remote errors (releases.remote) when a machine can't be reached.
+        """
+
+
+class ManualAction(Action):
+    """A step that a person does and confirms."""

@@ -1,0 +1,161 @@
+"""Building a plan: a release's runbook for one environment with every value filled in.
+
+The plan's content is plain JSON; its digest is SHA-256 over the canonical form. Everything that an approver
+consents to is inside: steps with their commands, hosts with their pinned keys, artifacts with their digests,
+the environment's rules, names and versions of secrets (never a value).
+"""
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from releases.engine.errors import EngineError
+from releases.models import Environment, Plan, Release, RunbookVersion
+from releases.runbooks import loader, model, plan
+
+BUILT_IN = ("version", "commit", "branch", "date", "project", "environment", "workspace", "server", "user", "migration")
+
+
+class PlanError(EngineError):
+    """The plan can't be built: a value is missing or wrong. The message names it and the mend."""
+
+
+def canonical(content: dict[str, Any]) -> str:
+    """The one JSON text of a content: sorted keys, no spaces."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def digest_of(content: dict[str, Any]) -> str:
+    """SHA-256 of the canonical content, hexadecimal."""
+    return hashlib.sha256(canonical(content).encode()).hexdigest()
+
+
+def build(release: Release, environment: Environment, version: RunbookVersion, at: datetime) -> Plan:
+    """Make and store the plan; `at` (aware) gives `{date}` in the environment's zone. Raises PlanError."""
+    content = content_of(release, environment, version, f"{environment.local(at):%Y%m%d}")
+    return Plan.objects.create(
+        environment=environment,
+        release=release,
+        runbook_version=version,
+        content=content,
+        digest=digest_of(content),
+        estimate=content["totals"]["estimate"],
+        downtime_estimate=content["totals"]["downtime"],
+    )
+
+
+def content_of(release: Release, environment: Environment, version: RunbookVersion, date: str) -> dict[str, Any]:
+    """Everything the digest signs, from the rows as they are now. Raises PlanError."""
+    runbook = _load(version)
+    secrets = {v.name: v.version for v in environment.variables.all() if v.is_secret}
+    values = _values(runbook, release, environment, date, secrets)
+    facts = {"schema_changed": release.schema_changed, "nginx_changed": release.nginx_changed}
+    try:
+        steps = plan.fill(runbook, values, frozenset(secrets), facts)
+    except ValueError as error:
+        raise PlanError(str(error)) from error
+    totals = plan.totals(steps)
+    return {
+        "runbook": {"key": version.runbook.key, "number": version.number, "sha256": version.sha256},
+        "environment": _rules(environment),
+        "release": _shipped(release),
+        "hosts": _hosts(environment, {step.spec.runs_on for step in steps}),
+        "secrets": secrets,
+        "date": date,
+        "values": {name: values[name] for name in sorted(values)},
+        "totals": {"estimate": totals.estimate, "downtime": totals.downtime},
+        "checklist": [_item(item) for item in runbook.checklist if not item.condition or facts[item.condition]],
+        "steps": [plan.to_json(step) for step in steps],
+    }
+
+
+def _load(version: RunbookVersion) -> model.Runbook:
+    try:
+        return loader.load(version.text)
+    except loader.RunbookErrors as error:
+        raise PlanError(_("The runbook has errors; open it and mend them first: %s") % error) from error
+
+
+def _values(
+    runbook: model.Runbook, release: Release, environment: Environment, date: str, secrets: dict[str, int]
+) -> dict[str, str]:
+    values = {spec.name: spec.default for spec in runbook.variables if spec.default is not None}
+    values |= {v.name: v.value for v in environment.variables.all() if not v.is_secret}
+    values |= _built_in(release, environment, date)
+    missing = [s.name for s in runbook.variables if s.required and s.name not in values and s.name not in secrets]
+    if missing:
+        raise PlanError(
+            _("%(environment)s has no value for %(names)s; add it under the environment's variables.")
+            % {"environment": environment, "names": ", ".join(missing)}
+        )
+    return values
+
+
+def _built_in(release: Release, environment: Environment, date: str) -> dict[str, str]:
+    values = {
+        "version": release.version,
+        "commit": release.commit,
+        "branch": release.branch,
+        "date": date,
+        "project": release.project.slug,
+        "environment": environment.key,
+        "workspace": release.project.workspace(),
+        "migration": release.migration_name,
+    }
+    host = environment.hosts.order_by("pk").first()
+    if host is not None:
+        values |= {"server": host.address, "user": host.user}
+    return values
+
+
+def _rules(environment: Environment) -> dict[str, Any]:
+    return {
+        "key": environment.key,
+        "zone": environment.zone,
+        "approvals_required": environment.approvals_required,
+        "approver_not_requester": environment.approver_not_requester,
+        "downtime_budget": environment.downtime_budget,
+        "duration_budget": environment.duration_budget,
+        "checklist_lifetime": environment.checklist_lifetime,
+    }
+
+
+def _shipped(release: Release) -> dict[str, Any]:
+    return {
+        "version": release.version,
+        "commit": release.commit,
+        "branch": release.branch,
+        "schema_changed": release.schema_changed,
+        "nginx_changed": release.nginx_changed,
+        "migration": {
+            "name": release.migration_name,
+            "sha256": hashlib.sha256(release.migration_sql.encode()).hexdigest() if release.migration_sql else "",
+        },
+        "artifacts": [
+            {"name": a.name, "path": a.path, "folder": a.is_folder, "sha256": a.sha256, "size": a.size}
+            for a in release.artifacts.all()
+        ],
+    }
+
+
+def _hosts(environment: Environment, roles: set[str]) -> dict[str, Any]:
+    hosts = {host.role: host for host in environment.hosts.all()}
+    missing = sorted(roles - set(hosts) - {model.CONTROLLER})
+    if missing:
+        raise PlanError(
+            _("%(environment)s has no host with the role %(roles)s; add one under Hosts.")
+            % {"environment": environment, "roles": ", ".join(missing)}
+        )
+    return {
+        role: {"name": h.name, "address": h.address, "port": h.port, "user": h.user, "fingerprint": h.fingerprint}
+        for role, h in sorted(hosts.items())
+        if role in roles
+    }
+
+
+def _item(item: model.ChecklistSpec) -> dict[str, Any]:
+    title = {"ko": item.title.ko, "en": item.title.en}
+    return {"key": item.key, "title": title, "proof": item.proof, "parameters": dict(item.parameters)}

@@ -1,0 +1,29 @@
+"""Hints to workers. Losing one loses nothing: the reconciler sends it again from the rows."""
+
+import structlog
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+log = structlog.get_logger(__name__)
+
+
+def driver(deployment_id: int) -> None:
+    """After commit, ask a worker to drive the deployment."""
+    transaction.on_commit(lambda: send("drive", deployment_id))
+
+
+def prover(item_id: int, user_id: int | None, address: str) -> None:
+    """After commit, ask a worker to run the check of a checklist item in the name of a person."""
+    transaction.on_commit(lambda: send("prove", item_id, user_id, address))
+
+
+def send(task: str, *arguments: object) -> bool:
+    """Send a message now. Returns False when the broker can't be reached; the row waits for the reconciler."""
+    from releases import tasks
+
+    try:
+        getattr(tasks, task).apply_async(args=arguments, retry=False)
+    except (OperationalError, OSError) as error:
+        log.warning("broker unreachable", task=task, arguments=arguments, error=str(error))
+        return False
+    return True
