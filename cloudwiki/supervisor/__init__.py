@@ -1,0 +1,1 @@
+"""Start, watch and stop all processes of Cloud Wiki on one machine."""
