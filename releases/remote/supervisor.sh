@@ -1,0 +1,137 @@
+# shellcheck shell=sh disable=SC2154
+# Second half of the step wrapper (steps.py joins it in front of the verbs of wrapper.sh): who runs a step,
+# what belongs to it, how it ends.
+
+process() { # PID: kernel start time into BORN, guards against a pid used again
+  BORN='' MODE=''
+  { read -r line <"/proc/$1/stat"; } 2>/dev/null || return 1
+  PID=${line%% *} line=${line##*) }
+  # shellcheck disable=SC2086
+  set -- $line
+  [ $# -ge 20 ] || return 1
+  MODE=$1 PARENT=$2 SESSION=$4
+  shift 19
+  BORN=$1
+}
+alive() { # FILE holding "pid start"
+  pid='' born=''
+  { read -r pid born <"$D/$1"; } 2>/dev/null
+  [ -n "$born" ] && process "$pid" && [ "$BORN" = "$born" ] && [ "$MODE" != Z ]
+}
+
+log_size() { # what is shown of the log, into SIZE; past the cap only the note
+  SIZE=$(stat -c %s "$D/log" 2>/dev/null) || SIZE=0
+  shown='' CAP=''
+  { read -r _ _ _ CAP <"$D/limits"; read -r shown <"$D/shown"; } 2>/dev/null
+  if [ -n "$shown" ]; then [ "$SIZE" -le "$shown" ] || SIZE=$shown
+  elif [ "$SIZE" -gt "${CAP:-$SIZE}" ]; then SIZE=$CAP; fi
+}
+cut_log() { # keeps the first CAP bytes and a note; what the step prints later is thrown away
+  note="
+[log cut here: this step printed more than the limit of $CAP bytes]
+"
+  printf %s "$note" | dd of="$D/log" bs=1 seek="$CAP" conv=notrunc 2>/dev/null
+  put shown $((CAP + ${#note}))
+  dd if=/dev/null of="$D/log" bs=1 seek=$((CAP + ${#note})) count=0 2>/dev/null
+}
+
+victims() { # every process of the step, into V: its session, its descendants, and whatever carries its cookie
+  V=' ' leader=''
+  if alive child; then leader=$pid; fi
+  grown=1
+  while [ $grown = 1 ]; do
+    grown=0
+    for p in /proc/[0-9]*; do
+      q=${p#/proc/}
+      case $V in *" $q "*) continue ;; esac
+      process "$q" || continue
+      [ "$MODE" != Z ] || continue
+      if [ "$SESSION" = "$leader" ]; then :
+      else case $V in *" $PARENT "*) ;; *) cookie "$q" || continue ;; esac; fi
+      V="$V$q " grown=1
+    done
+  done
+}
+cookie() {
+  [ -O "/proc/$1/environ" ] && [ -r "/proc/$1/environ" ] || return 1
+  case $( { tr '\0' '\n' <"/proc/$1/environ"; } 2>/dev/null) in *"CLOUDWIKI_STEP=$D/"*) return 0 ;; esac
+  return 1
+}
+end_step() { # GRACE: TERM, wait, KILL until nothing is left
+  victims
+  # shellcheck disable=SC2086
+  [ "$V" = ' ' ] || kill -TERM $V 2>/dev/null
+  now; until=$((NOW + $1))
+  while [ "$NOW" -lt "$until" ] && any_left; do sleep 0.1; now; done
+  for round in 1 2 3 4 5 6 7 8 9 10; do
+    victims
+    [ "$V" != ' ' ] || break
+    # shellcheck disable=SC2086
+    kill -KILL $V 2>/dev/null
+  done
+  rm -rf "$D/secrets"
+}
+any_left() {
+  for q in $V; do if process "$q" && [ "$MODE" != Z ]; then return 0; fi; done
+  return 1
+}
+
+supervise() { # UMASK PID BORN: runs the step; the last two name the subshell that waits for us
+  trap '' HUP INT TERM
+  cd /
+  : point before_start
+  if mkdir "$D/started" 2>/dev/null; then mine=1; else mine=0; fi     # the one and only start
+  [ $mine = 0 ] || { process self; put super "$PID $BORN"; now; put beat "$NOW"; }
+  if [ "$PPID" = "$2" ] && process "$2" && [ "$BORN" = "$3" ]; then kill -KILL "$2"; fi
+  [ $mine = 1 ] || exit 0
+  : point after_start
+  read -r limit silence grace CAP <"$D/limits"
+  (watch) &
+  watcher=$!
+  (run_step "$1") </dev/null >>"$D/log" 2>&1
+  RC=$?
+  : point before_result
+  why=''
+  read -r why _ <"$D/why"
+  if [ -n "$why" ]; then wait "$watcher"; else kill -KILL "$watcher"; fi
+  [ "$(stat -c %s "$D/log")" -le "$CAP" ] || cut_log
+  [ ! -d "$D/secrets" ] || rm -rf "$D/secrets"
+  log_size
+  put slot "done $RC $SIZE $why"
+  : point after_result
+  for f in slot log; do dd if=/dev/null of="$D/$f" conv=notrunc,fsync 2>/dev/null; done
+}
+run_step() { # UMASK
+  trap - HUP INT TERM
+  process self; put child "$PID $BORN"
+  umask "$1"
+  cd "${HOME:-/}" 2>/dev/null || cd /
+  unset SUDO_ASKPASS SSH_ASKPASS GIT_ASKPASS DISPLAY
+  CLOUDWIKI_STEP=$D/ CLOUDWIKI_ATTEMPT=$D CLOUDWIKI_SECRETS=$D/secrets
+  export CLOUDWIKI_STEP CLOUDWIKI_ATTEMPT CLOUDWIKI_SECRETS
+  exec setsid $SH "$D/prelude"
+}
+watch() { # the pulse, the limits and the cancel of a running step
+  woken=0
+  trap 'woken=1' USR1
+  process self; put watch "$PID $BORN"
+  now; begin=$NOW last=$NOW old=0
+  while :; do
+    sleep 1 &
+    wait $!
+    now; put beat "$NOW"
+    seen=$(stat -c %s "$D/log")
+    [ "$seen" = "$old" ] || last=$NOW old=$seen
+    if [ "$seen" -gt "$CAP" ]; then cut_log; old=$(stat -c %s "$D/log"); fi
+    why='' asked=''
+    read -r why asked <"$D/why"
+    if [ -z "$why" ]; then
+      if [ $((NOW - begin)) -ge "$limit" ]; then why=timeout
+      elif [ "$silence" -gt 0 ] && [ $((NOW - last)) -ge "$silence" ]; then why=silence
+      else continue; fi
+      put why "$why"
+    fi
+    end_step "${asked:-$grace}"
+    exit 0
+  done
+}
