@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 
 from releases.models import Attempt, Deployment
 from releases.remote.connection import Transport
+from releases.runbooks.plan import PlannedStep
 
 
 class ActionError(Exception):
@@ -36,8 +37,8 @@ class Script:
 class StepContext:
     """Everything an action may use.
 
-    `parameters`: the step's parameters from the plan, placeholders not yet filled in for commands;
-    `values`: name -> value of every placeholder that is not secret; `secret_names`: the secret ones.
+    `planned`: the step as the plan has it; its `parameters` have texts filled in, its `scripts` hold the compiled
+    commands by place ("command", "commands[0]", "check"). `values`: every placeholder that is not secret.
     `transport()`: opens (once) the way to where the step runs; `write`: adds bytes to the attempt's log;
     `stop()`: true when the worker must let go (cancelled, or the lease is lost): return soon, raise nothing;
     `progress(done, total)`: bytes, shown on the page. `evidence`: what is proved, kept with the attempt.
@@ -45,16 +46,18 @@ class StepContext:
 
     deployment: Deployment
     attempt: Attempt
-    parameters: Mapping[str, Any]
+    planned: PlannedStep
     values: Mapping[str, str]
-    secret_names: frozenset[str]
-    runs_on: str
-    timeout: int
     transport: Callable[[], Transport]
     write: Callable[[bytes], None]
     stop: Callable[[], bool]
     progress: Callable[[int, int], None]
     evidence: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The step's parameters, texts filled in, commands as written."""
+        return self.planned.parameters
 
     def say(self, line: str) -> None:
         """Add one line of our own to the log."""

@@ -36,7 +36,7 @@ def proof_begins(item: ChecklistItem) -> None:
     """Show that a check of this box is running."""
     with transaction.atomic():
         deployment = _draft(item.deployment_id, None)
-        _write(item, proof=ChecklistItem.Proof.RUNNING)
+        _write(item, proof=ChecklistItem.Proof.RUNNING, proof_began_at=clock.now())
         touch.bump(deployment.pk)
 
 

@@ -122,7 +122,10 @@ def _stopped(step: Step) -> tuple[Deployment, Step]:
 
 
 def _resume(deployment: Deployment) -> None:
-    """Let a stopped deployment run on, if its environment is still free and it is the newest one there."""
+    """Let a stopped deployment run on, if its environment is still free and it is the newest one there.
+
+    It goes on only when no other step of it is stopped; until then the decision just stands.
+    """
     found = gate.environment_blockers(deployment, clock.now())
     newer = deployment.environment.deployments.filter(pk__gt=deployment.pk, started_at__isnull=False).first()
     if newer is not None:
@@ -130,6 +133,9 @@ def _resume(deployment: Deployment) -> None:
         found.append(gate.Blocker("superseded", message, mend="deployment", target=newer.pk))
     if found:
         raise Blocked(found)
+    touch.bump(deployment.pk)
+    if deployment.steps.filter(status__in=lifecycle.STEP_STOPPED).exists():
+        return
     fields: dict[str, Any] = {"finished_at": None, "error": "", "cancel_requested_at": None, "cancelled_by": None}
     fields |= {"downtime_measured": None, "lost_requests": None}
     try:
@@ -137,7 +143,6 @@ def _resume(deployment: Deployment) -> None:
             move_deployment(deployment, lifecycle.RUNNING, **fields)
     except IntegrityError as error:
         raise Blocked([gate.Blocker("active", _("Another deployment is active"), mend="deployment")]) from error
-    touch.bump(deployment.pk)
     wake.driver(deployment.pk)
 
 

@@ -16,8 +16,6 @@ from releases.engine.errors import EngineError
 from releases.models import Environment, Plan, Release, RunbookVersion
 from releases.runbooks import loader, model, plan
 
-BUILT_IN = ("version", "commit", "branch", "date", "project", "environment", "workspace", "server", "user", "migration")
-
 
 class PlanError(EngineError):
     """The plan can't be built: a value is missing or wrong. The message names it and the mend."""
@@ -53,22 +51,23 @@ def content_of(release: Release, environment: Environment, version: RunbookVersi
     secrets = {v.name: v.version for v in environment.variables.all() if v.is_secret}
     values = _values(runbook, release, environment, date, secrets)
     facts = {"schema_changed": release.schema_changed, "nginx_changed": release.nginx_changed}
+    hosts = {h.role: {"server": h.address, "user": h.user} for h in environment.hosts.all()}
     try:
-        steps = plan.fill(runbook, values, frozenset(secrets), facts)
-    except ValueError as error:
+        steps = plan.fill(runbook, values, frozenset(secrets), facts, hosts)
+    except plan.PlanErrors as error:
         raise PlanError(str(error)) from error
     totals = plan.totals(steps)
     return {
         "runbook": {"key": version.runbook.key, "number": version.number, "sha256": version.sha256},
         "environment": _rules(environment),
         "release": _shipped(release),
-        "hosts": _hosts(environment, {step.spec.runs_on for step in steps}),
+        "hosts": _hosts(environment, {step.runs_on for step in steps}),
         "secrets": secrets,
         "date": date,
         "values": {name: values[name] for name in sorted(values)},
         "totals": {"estimate": totals.estimate, "downtime": totals.downtime},
         "checklist": [_item(item) for item in runbook.checklist if not item.condition or facts[item.condition]],
-        "steps": [plan.to_json(step) for step in steps],
+        "steps": [step.to_json() for step in steps],
     }
 
 
@@ -95,7 +94,7 @@ def _values(
 
 
 def _built_in(release: Release, environment: Environment, date: str) -> dict[str, str]:
-    values = {
+    return {
         "version": release.version,
         "commit": release.commit,
         "branch": release.branch,
@@ -105,10 +104,6 @@ def _built_in(release: Release, environment: Environment, date: str) -> dict[str
         "workspace": release.project.workspace(),
         "migration": release.migration_name,
     }
-    host = environment.hosts.order_by("pk").first()
-    if host is not None:
-        values |= {"server": host.address, "user": host.user}
-    return values
 
 
 def _rules(environment: Environment) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class ChecklistItem(models.Model):
     ticked_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")
     ticked_at = models.DateTimeField(null=True)
     proof = models.CharField(max_length=20, choices=Proof, default=Proof.NONE)
+    proof_began_at = models.DateTimeField(null=True)
     evidence = models.JSONField(default=list, help_text="lines: [{label, value}]")
     note = models.CharField(max_length=500, blank=True)
     voided_digest = models.CharField(max_length=64, blank=True, help_text="an earlier digest whose tick was voided")

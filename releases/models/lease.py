@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from releases.models.deployment import Lease
 
-LEASE_SECONDS = 20
+LEASE_SECONDS = 10
 
 
 class Fenced(Exception):

@@ -1,0 +1,163 @@
+"""Driving a deployment: which step is next, and what the whole has come to.
+
+One worker at a time drives a deployment, under a lease. A driver works for a slice of time, then hands over
+to the next message; whatever happens to it, the rows say where the next one goes on.
+"""
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
+
+import structlog
+from django.db import InterfaceError, OperationalError, connection
+
+from releases import lifecycle, secrets
+from releases.engine import attempts, clock, conclude, handover, wake
+from releases.engine.errors import Conflict
+from releases.engine.leasing import LeaseKeeper
+from releases.engine.machines import Machines
+from releases.engine.order import next_steps
+from releases.engine.perform import Performance, Run
+from releases.engine.reconcile import DRIVEN
+from releases.models import Attempt, Deployment, Step, lease
+from releases.runbooks.plan import PlannedStep
+
+SLICE_SECONDS = 240.0  # well under the broker's visibility timeout
+LOOK_SECONDS = 0.3  # how soon a cancel is noticed
+PARALLEL = 8  # steps side by side
+log = structlog.get_logger(__name__)
+
+
+def drive(deployment_id: int) -> None:
+    """Drive for a slice if nobody else does, then ask for the next slice where one is needed."""
+    owner = f"{socket.gethostname()}:{os.getpid()}"
+    token = lease.take(deployment_id, owner)
+    if token is None:
+        return
+    try:
+        with LeaseKeeper(deployment_id, token) as keeper:
+            Driver(deployment_id, token, keeper).drive()
+    except lease.Fenced:
+        log.info("another driver took over", deployment=deployment_id, token=token)
+    except (OperationalError, InterfaceError) as error:
+        log.warning("database away; the reconciler goes on", deployment=deployment_id, error=str(error))
+        connection.close()
+        return
+    lease.release(deployment_id, token)
+    # A person may have decided something between the last look and the release.
+    if Deployment.objects.filter(pk=deployment_id, status__in=DRIVEN).exists():
+        wake.send("drive", deployment_id)
+
+
+class Driver:
+    """One slice of driving one deployment."""
+
+    def __init__(self, deployment_id: int, token: int, keeper: LeaseKeeper) -> None:
+        self.deployment = Deployment.objects.select_related("environment__project", "plan", "release__project").get(
+            pk=deployment_id
+        )
+        self.token, self.keeper = token, keeper
+        self.planned = {entry["key"]: PlannedStep.from_json(entry) for entry in self.deployment.plan.content["steps"]}
+        self.machines = Machines(self.deployment.environment)
+        self.performing: dict[str, tuple[Performance, Future[None]]] = {}
+        self.cancelled = self.deployment.status == lifecycle.CANCELLING
+        self.ends = time.monotonic() + SLICE_SECONDS
+        self.run = Run(
+            deployment=self.deployment,
+            token=token,
+            machines=self.machines,
+            secrets=self._secrets(),
+            values=self.deployment.plan.content["values"],
+            let_go=self._let_go,
+            cancelled=lambda: self.cancelled,
+        )
+
+    def drive(self) -> None:
+        """Start what is ready, follow what runs, until the deployment rests or the slice is over."""
+        pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix=f"deployment-{self.deployment.pk}")
+        try:
+            while not self._let_go():
+                steps = self._look()
+                if self.deployment.status not in DRIVEN:
+                    return
+                self._perform_what_is_due(pool, steps)
+                if self.performing:
+                    self._wait()
+                elif not self._retry_is_due(steps):
+                    if conclude.conclude(self.deployment, self.token):
+                        return
+                else:
+                    handover.pause(LOOK_SECONDS)
+        finally:
+            pool.shutdown(wait=True)
+            self.machines.close()
+
+    def _look(self) -> list[Step]:
+        """Read the rows as they are now; finished performances are put away."""
+        for key, (_performance, future) in list(self.performing.items()):
+            if future.done():
+                del self.performing[key]
+                future.result()
+        self.deployment.refresh_from_db(fields=["status", "cancel_requested_at"])
+        self.cancelled = self.deployment.status == lifecycle.CANCELLING
+        steps = list(self.deployment.steps.all())
+        for step in steps:
+            step.deployment = self.deployment
+        return steps
+
+    def _perform_what_is_due(self, pool: ThreadPoolExecutor, steps: list[Step]) -> None:
+        for step in steps:
+            if step.status in lifecycle.STEP_BUSY and step.key not in self.performing:
+                self._perform(pool, self._open_attempt(step), fresh=False)
+        if self.cancelled:
+            return
+        for step in next_steps(steps, self._after(), clock.now()):
+            if step.key in self.performing:
+                continue
+            planned = self.planned[step.key]
+            host = self.machines.host(planned.runs_on)
+            if planned.action == "manual":
+                attempts.begin(step, self.token, None, lifecycle.WAITING)
+            else:
+                self._perform(pool, attempts.begin(step, self.token, host), fresh=True)
+
+    def _perform(self, pool: ThreadPoolExecutor, attempt: Attempt, fresh: bool) -> None:
+        performance = Performance(self.run, attempt, self.planned[attempt.step.key], fresh)
+        self.performing[attempt.step.key] = (performance, pool.submit(performance.perform))
+
+    def _wait(self) -> None:
+        """Wait for the end of a step, or until it is time to look for a cancel."""
+        wait([future for _performance, future in self.performing.values()], LOOK_SECONDS, FIRST_COMPLETED)
+        for performance, future in self.performing.values():
+            shown = performance.attempt.status
+            if performance.runs and not future.done() and shown in {lifecycle.DISPATCHING, lifecycle.LOST}:
+                # It may end at this very moment, in its own thread: then there is nothing to show.
+                with suppress(Conflict, lifecycle.ForbiddenTransition):
+                    attempts.show_running(performance.attempt, self.token)
+
+    def _open_attempt(self, step: Step) -> Attempt:
+        attempt = step.attempts.exclude(status__in=lifecycle.ATTEMPT_FINISHED).get()
+        attempt.step = step
+        return attempt
+
+    def _after(self) -> Mapping[str, tuple[str, ...]]:
+        return {key: planned.after for key, planned in self.planned.items()}
+
+    def _retry_is_due(self, steps: list[Step]) -> bool:
+        """A step waits for its automatic retry, and nothing else forbids to go on."""
+        if self.cancelled or any(step.status in lifecycle.STEP_STOPPED | {lifecycle.UNKNOWN} for step in steps):
+            return False
+        return any(step.status == lifecycle.PENDING and step.retry_at is not None for step in steps)
+
+    def _let_go(self) -> bool:
+        """The lease is lost, the worker stops, or the slice is over (an upload may end its work first)."""
+        if self.keeper.lost.is_set() or handover.wanted():
+            return True
+        return time.monotonic() > self.ends and not any(p.direct for p, _future in self.performing.values())
+
+    def _secrets(self) -> dict[str, str]:
+        rows = self.deployment.environment.variables.filter(is_secret=True)
+        return {row.name: secrets.open_sealed(bytes(row.ciphertext)) for row in rows}

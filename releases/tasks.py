@@ -1,0 +1,35 @@
+"""Celery's way in: an import and a call each."""
+
+from celery import shared_task
+
+
+@shared_task
+def drive(deployment_id: int) -> None:
+    """Drive a deployment for a while; safe to be delivered any number of times."""
+    from releases.engine.driver import drive
+
+    drive(deployment_id)
+
+
+@shared_task
+def prove(item_id: int, user_id: int | None, address: str) -> None:
+    """Run the check of a checklist item."""
+    from releases.engine.proving import prove_item
+
+    prove_item(item_id, user_id, address)
+
+
+@shared_task
+def check_hosts(environment_id: int) -> None:
+    """Try every host of an environment and keep what was found."""
+    from releases.enrolment import check_environment_by_id
+
+    check_environment_by_id(environment_id)
+
+
+@shared_task
+def reconcile() -> None:
+    """Turn rows that wait for work into messages."""
+    from releases.engine.reconcile import reconcile
+
+    reconcile()
