@@ -1,0 +1,1 @@
+"""Step logs: masked, stored as compressed pieces, streamed to whoever watches."""
