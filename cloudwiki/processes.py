@@ -3,6 +3,7 @@
 import os
 import socket
 import time
+import warnings
 from importlib.util import find_spec
 
 import django
@@ -42,9 +43,15 @@ def web() -> int:
 
 def worker() -> int:
     """A Celery worker with CLOUDWIKI_WORKERS processes."""
+    from celery.platforms import SecurityWarning
+
     from cloudwiki.celery import app
 
-    app.worker_main(["worker", "--pool=prefork", "--without-gossip", "--without-mingle", f"--loglevel={_level()}"])
+    # It warns of root because of pickled messages; ours are JSON.
+    warnings.filterwarnings("ignore", category=SecurityWarning)
+    app.worker_main(
+        ["--quiet", "worker", "--pool=prefork", "--without-gossip", "--without-mingle", f"--loglevel={_level()}"]
+    )
     return 0
 
 
@@ -52,7 +59,7 @@ def beat() -> int:
     """Celery's clock. Its schedule is fixed, so it keeps no file that a crash could ruin."""
     from cloudwiki.celery import app
 
-    app.start(["beat", "--scheduler=celery.beat:Scheduler", "--pidfile=", f"--loglevel={_level()}"])
+    app.start(["--quiet", "beat", "--scheduler=celery.beat:Scheduler", "--pidfile=", f"--loglevel={_level()}"])
     return 0
 
 

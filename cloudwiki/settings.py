@@ -141,7 +141,7 @@ CELERY_WORKER_CONCURRENCY = env.number("CLOUDWIKI_WORKERS", 4, 1, 256)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = "Asia/Seoul"
-CELERY_BEAT_SCHEDULE = {"reconcile": {"task": "releases.tasks.reconcile", "schedule": 10.0, "options": {"expires": 10}}}
+CELERY_BEAT_SCHEDULE = {"reconcile": {"task": "releases.reconcile", "schedule": 10.0, "options": {"expires": 10}}}
 
 # People.
 AUTH_USER_MODEL = "releases.User"
@@ -199,7 +199,8 @@ TIME_ZONE = "Asia/Seoul"
 
 # Static and uploaded files.
 STATIC_URL = "/static/"
-STATIC_ROOT = env.path("CLOUDWIKI_STATIC_ROOT", BASE_DIR / "staticfiles")
+# In development static files are served from where they lie, so a stale collection is never shown.
+STATIC_ROOT = env.path("CLOUDWIKI_STATIC_ROOT", BASE_DIR / "staticfiles") if PRODUCTION else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
 _static_storage = (
     "whitenoise.storage.CompressedManifestStaticFilesStorage"

@@ -1,0 +1,42 @@
+# Every target sets itself up on a machine with only Python and git. `make help` lists them.
+PYTHON := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help up test check demo bench services format messages clean bootstrap
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+
+up: bootstrap ## Run everything with the demo project until Ctrl-C (CLOUDWIKI_PORT, CLOUDWIKI_DATA)
+	@$(PYTHON) scripts/messages.py
+	@exec $(PYTHON) -m cloudwiki up
+
+services: bootstrap ## Run PostgreSQL and Valkey alone, for manage.py in another terminal
+	@exec $(PYTHON) -m cloudwiki services
+
+test: bootstrap ## Run every test; what cannot run here is named at the end
+	@$(PYTHON) scripts/run_checks.py test
+
+check: bootstrap ## Formatting, types, templates, migrations, unit and web tests: under 90 s
+	@$(PYTHON) scripts/run_checks.py check
+
+demo: bootstrap ## Drive the demo deployment on a running `make up`; prints one JSON object
+	@$(PYTHON) manage.py drive_demo
+
+bench: bootstrap ## Measure against Fabric, Ansible and ssh; prints ratios
+	@$(PYTHON) -m bench
+
+format: bootstrap ## Format Python and templates
+	@.venv/bin/ruff check --fix --quiet . || true
+	@.venv/bin/ruff format --quiet .
+	@.venv/bin/djlint --reformat --quiet templates || true
+
+messages: bootstrap ## Collect the texts to translate and compile the catalogues (needs gettext)
+	@$(PYTHON) manage.py makemessages --locale ko --no-wrap --no-location --ignore '.*'
+	@$(PYTHON) scripts/messages.py
+
+clean: ## Remove what can be made again; the data folder stays
+	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles test-results
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+bootstrap:
+	@scripts/bootstrap
