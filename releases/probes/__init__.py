@@ -1,0 +1,1 @@
+"""Health checks of services, the outages they find, and the downtime clock made from them."""
