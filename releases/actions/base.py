@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from releases.models import Attempt, Deployment
-from releases.remote.connection import Transport
+from releases.remote.transport import Transport
 from releases.runbooks.plan import PlannedStep
 
 

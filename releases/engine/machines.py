@@ -7,8 +7,11 @@ from django.conf import settings
 
 from releases.enrolment import target_for
 from releases.models import Environment, Host
-from releases.remote.connection import LocalTransport, RemoteError, Transport, open_transport
+from releases.remote.connection import open_transport
+from releases.remote.errors import RemoteError
+from releases.remote.local import LocalTransport
 from releases.remote.steps import StepClient
+from releases.remote.transport import Transport
 from releases.runbooks.model import CONTROLLER
 
 REMOTE_FOLDER = "~/.cloudwiki"

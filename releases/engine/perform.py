@@ -23,8 +23,9 @@ from releases.engine.machines import Machines
 from releases.logs.store import LogWriter
 from releases.models import Attempt, Deployment
 from releases.models.lease import Fenced
-from releases.remote.connection import RemoteError, Transport
+from releases.remote.errors import RemoteError
 from releases.remote.steps import StepClient, StepScript, StepStatus
+from releases.remote.transport import Transport
 from releases.runbooks.placeholders import CompiledScript
 from releases.runbooks.plan import PlannedStep
 
@@ -219,6 +220,8 @@ class Performance:
         """What the wrapper's word means for the step."""
         if status.state == "unknown":
             return self._unknown(status)
+        if status.state == "refused" and status.reason == "cancelled":
+            return Outcome(lifecycle.CANCELLED, _("Cancelled before it began."))
         if status.state == "refused":
             return Outcome(lifecycle.ERRORED, _("The machine refused to start it: %s") % status.reason)
         if status.reason in {"timeout", "silence"}:

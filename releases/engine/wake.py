@@ -1,6 +1,7 @@
 """Hints to workers. Losing one loses nothing: the reconciler sends it again from the rows."""
 
 import structlog
+from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
@@ -19,10 +20,8 @@ def prover(item_id: int, user_id: int | None, address: str) -> None:
 
 def send(task: str, *arguments: object) -> bool:
     """Send a message now. Returns False when the broker can't be reached; the row waits for the reconciler."""
-    from releases import tasks
-
     try:
-        getattr(tasks, task).apply_async(args=arguments, retry=False)
+        current_app.send_task(f"releases.tasks.{task}", args=arguments, retry=False)
     except (OperationalError, OSError) as error:
         log.warning("broker unreachable", task=task, arguments=arguments, error=str(error))
         return False

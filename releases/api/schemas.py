@@ -1,0 +1,141 @@
+"""What the API takes and gives. Times are ISO 8601 in UTC, durations are seconds."""
+
+from datetime import datetime
+from typing import Any
+
+from ninja import Field, Schema
+
+
+class DeploymentIn(Schema):
+    """A wish to deploy: `idempotency_key` makes a repeated request give the same deployment."""
+
+    release: int
+    environment: int
+    idempotency_key: str = Field(min_length=8, max_length=64)
+
+
+class DigestIn(Schema):
+    """A consent to, or a start of, the plan with this digest."""
+
+    digest: str = Field(min_length=64, max_length=64)
+    note: str = Field(default="", max_length=500)
+
+
+class ReasonIn(Schema):
+    """A decision with its reason."""
+
+    reason: str = Field(default="", max_length=500)
+
+
+class AnswerIn(Schema):
+    """How an unknown step ended: worked, failed, or again."""
+
+    answer: str
+    reason: str = Field(max_length=500)
+
+
+class ConfirmIn(Schema):
+    """The answer to a manual step."""
+
+    worked: bool
+    note: str = Field(default="", max_length=2000)
+
+
+class BlockerOut(Schema):
+    """A reason why a deployment may not start."""
+
+    code: str
+    message: str
+    detail: str
+    mend: str
+    target: int | None
+
+
+class AttemptOut(Schema):
+    """One try of a step."""
+
+    id: int
+    number: int
+    status: str
+    host_name: str
+    exit_code: int | None
+    reason: str
+    evidence: dict[str, Any]
+    started_at: datetime | None
+    finished_at: datetime | None
+    log_size: int
+    log_lines: int
+
+
+class StepOut(Schema):
+    """One step with its tries."""
+
+    id: int
+    key: str
+    number: str
+    title: str
+    action: str
+    status: str
+    reason: str
+    estimate: int
+    started_at: datetime | None
+    finished_at: datetime | None
+    attempts: list[AttemptOut]
+
+
+class ItemOut(Schema):
+    """One box of the checklist."""
+
+    id: int
+    key: str
+    title: str
+    check_kind: str
+    proof: str
+    ticked: bool
+    note: str
+
+
+class DowntimeOut(Schema):
+    """Seconds: as planned, between the marks, and as probes measured it; requests lost at the stated traffic."""
+
+    planned: int
+    marked: float | None
+    measured: float | None
+    lost_requests: int | None
+
+
+class DeploymentOut(Schema):
+    """A deployment."""
+
+    id: int
+    release: str
+    environment: str
+    kind: str
+    status: str
+    version: int
+    digest: str
+    estimate: int
+    requested_by: str
+    started_by: str | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    error: str
+
+
+class DeploymentDetailOut(DeploymentOut):
+    """A deployment with its parts."""
+
+    blockers: list[BlockerOut]
+    checklist: list[ItemOut]
+    steps: list[StepOut]
+    downtime: DowntimeOut
+    backups: int
+    audit_events: int
+
+
+class ErrorOut(Schema):
+    """Why a request was refused; `blockers` when the gate is shut."""
+
+    message: str
+    blockers: list[BlockerOut] = []
