@@ -1,23 +1,17 @@
-"""A worker that is told to stop hands its deployments over instead of finishing them.
+"""A worker that is told to stop hands its deployments over instead of finishing them."""
 
-The event is shared by the worker's processes: made before they are forked, set by the one that gets the signal.
-"""
+import time
 
-import multiprocessing
-
-_stopping = multiprocessing.get_context("fork").Event()
-
-
-def want() -> None:
-    """Ask every driver of this worker to let go."""
-    _stopping.set()
+from cloudwiki.shutdown import worker_stopping
 
 
 def wanted() -> bool:
-    """This worker is stopping."""
-    return _stopping.is_set()
+    """This worker is stopping: every driver in it shall let go."""
+    return worker_stopping()
 
 
 def pause(seconds: float) -> None:
-    """Sleep, but wake when the worker stops."""
-    _stopping.wait(seconds)
+    """Sleep, but not past the order to stop."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not wanted():
+        time.sleep(0.05)

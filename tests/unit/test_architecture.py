@@ -20,6 +20,7 @@ LAYERS = [
     {"models"},
     {"lifecycle"},
 ]
+WRITERS = {"update", "create", "bulk_create", "update_or_create"}
 LEVEL = {name: level for level, names in enumerate(LAYERS) for name in names}
 
 
@@ -102,9 +103,8 @@ def status_writes(tree: ast.AST) -> Iterator[int]:
         if isinstance(node, ast.Assign | ast.AugAssign):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             yield from (t.lineno for t in targets if isinstance(t, ast.Attribute) and t.attr == "status")
-        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            if node.func.attr in {"update", "create", "bulk_create", "update_or_create"}:
-                yield from (node.lineno for keyword in node.keywords if keyword.arg == "status")
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in WRITERS:
+            yield from (node.lineno for keyword in node.keywords if keyword.arg == "status")
 
 
 def test_only_the_engine_writes_a_status() -> None:

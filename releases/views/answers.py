@@ -1,0 +1,60 @@
+"""How a POST answers: back to the page, with the reason when the engine said no."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate
+from urllib.parse import urlsplit
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from releases import lifecycle
+from releases.engine.errors import Blocked, EngineError, NotAllowed
+from releases.models import Deployment
+from releases.permissions import member_required
+
+
+def back_to(deployment: Deployment) -> HttpResponse:
+    """To the page of a deployment."""
+    return redirect("releases:deployment", deployment.pk)
+
+
+def verb[**P](
+    view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """A POST that calls a verb of the engine; a refusal becomes a page that says why (403 or 409)."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except NotAllowed as error:
+            return refusal(request, str(error), 403)
+        except Blocked as error:
+            return refusal(request, _("It can't start now."), 409, error)
+        except EngineError as error:
+            return refusal(request, str(error), 409)
+        except lifecycle.ForbiddenTransition:
+            return refusal(request, _("It changed a moment ago; look at the page again and decide anew."), 409)
+
+    return require_POST(member_required(answered))
+
+
+def refusal(request: HttpRequest, message: str, status: int, blocked: Blocked | None = None) -> HttpResponse:
+    """The page that says why not, with a way back; nothing was changed."""
+    context = {"message": message, "blockers": blocked.blockers if blocked else [], "back": _back(request)}
+    return render(request, "releases/refused.html", context, status=status)
+
+
+def done(request: HttpRequest, message: str) -> None:
+    """Show a sentence on the next page."""
+    messages.success(request, message)
+
+
+def _back(request: HttpRequest) -> str:
+    """The path of the page the request came from, if it is one of ours."""
+    came_from = urlsplit(request.META.get("HTTP_REFERER", ""))
+    return came_from.path if came_from.netloc == request.get_host() else "/"

@@ -1,0 +1,80 @@
+"""While it runs or after it stopped: cancel, retry, skip, confirm, resolve."""
+
+import hashlib
+
+from django.core.files.uploadedfile import UploadedFile
+from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+
+from releases import permissions
+from releases.engine import decide
+from releases.engine.errors import EngineError
+from releases.models import AttemptFile, Deployment, Step
+from releases.permissions import Need, actor, signed_in
+from releases.views.answers import back_to, verb
+
+LARGEST_FILE = 5 * 1024 * 1024  # bytes, of a file given with a manual step
+
+
+def _step(request: HttpRequest, number: int) -> Step:
+    return permissions.get(Step, signed_in(request), Need.OPERATE, "deployment__environment", pk=number)
+
+
+def _reason(request: HttpRequest) -> str:
+    return request.POST.get("reason", "").strip()[:500]
+
+
+@verb
+def cancel(request: HttpRequest, number: int) -> HttpResponse:
+    """End a running deployment, or put a draft away."""
+    deployment = permissions.get(Deployment, signed_in(request), Need.OPERATE, "environment", pk=number)
+    decide.cancel(deployment, actor(request))
+    return back_to(deployment)
+
+
+@verb
+def retry(request: HttpRequest, number: int) -> HttpResponse:
+    """Try a stopped step again."""
+    step = _step(request, number)
+    decide.retry(step, actor(request), _reason(request))
+    return back_to(step.deployment)
+
+
+@verb
+def skip(request: HttpRequest, number: int) -> HttpResponse:
+    """Leave a stopped step out, for a reason."""
+    step = _step(request, number)
+    decide.skip(step, actor(request), _reason(request))
+    return back_to(step.deployment)
+
+
+@verb
+def confirm(request: HttpRequest, number: int) -> HttpResponse:
+    """Answer a manual step, with a note and perhaps a file."""
+    step = _step(request, number)
+    given = request.FILES.get("file")
+    files = [_attached(given)] if given else []
+    note = request.POST.get("note", "").strip()[:2000]
+    decide.confirm(step, actor(request), request.POST.get("answer") == "worked", note, files)
+    return back_to(step.deployment)
+
+
+@verb
+def resolve(request: HttpRequest, number: int) -> HttpResponse:
+    """Say how an unknown step ended."""
+    step = _step(request, number)
+    decide.resolve(step, actor(request), request.POST.get("answer", ""), _reason(request))
+    return back_to(step.deployment)
+
+
+def _attached(given: UploadedFile) -> AttemptFile:
+    if (given.size or 0) > LARGEST_FILE:
+        raise EngineError(_("File: it is larger than 5 MB; give a smaller one."))
+    data = given.read()
+    return AttemptFile(
+        name=(given.name or "file")[:200],
+        content_type=(given.content_type or "application/octet-stream")[:100],
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        data=data,
+    )
