@@ -1,4 +1,8 @@
-"""What is sent to start a step: script, parameters and secrets as the files of a tar, with their digests."""
+"""What is sent to start a step: script, parameters and secrets as the files of a tar.
+
+Its last file, `whole`, holds the digest of all: when it is there, what came before it arrived to the end (SSH
+itself sees to it that no byte is altered on the way).
+"""
 
 from __future__ import annotations
 
@@ -13,11 +17,12 @@ from .errors import InvalidStep
 
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,100}\Z")
 # Names that change how a shell works, or that it does not let be set.
-RESERVED = frozenset(
+_RESERVED = (
     "ASH_VERSION BASHOPTS BASHPID BASH_ENV CDPATH DIRSTACK ENV EUID FUNCNAME GLOBIGNORE GROUPS HOME IFS LINENO"
     " MAIL MAILCHECK MAILPATH OLDPWD OPTARG OPTERR OPTIND PATH PIPESTATUS POSIXLY_CORRECT PPID PROMPT_COMMAND PS1 PS2"
-    " PS3 PS4 PWD RANDOM SECONDS SHELL SHELLOPTS SHLVL TMPDIR UID _".split()
+    " PS3 PS4 PWD RANDOM SECONDS SHELL SHELLOPTS SHLVL TMPDIR UID _"
 )
+RESERVED = frozenset(_RESERVED.split())
 RESERVED_PREFIXES = ("BASH_", "CLOUDWIKI_", "LC_", "LD_")
 # The "." keeps newlines at the end of a value, which $(...) would drop; its byte is no part of any character.
 _READ = '{name}=$(cat "$CLOUDWIKI_ATTEMPT/parameters/{name}" && printf .) || exit 125\n{name}=${{{name}%.}}\n'
@@ -27,7 +32,7 @@ _RUN = '. "$CLOUDWIKI_ATTEMPT/script"\n'
 @dataclass(frozen=True, slots=True)
 class Bundle:
     data: bytes
-    sums_sha256: str
+    sha256: str
 
 
 def make_bundle(text: bytes, parameters: Mapping[str, str], secrets: Mapping[str, str]) -> Bundle:
@@ -36,8 +41,8 @@ def make_bundle(text: bytes, parameters: Mapping[str, str], secrets: Mapping[str
     for folder, values in (("parameters", parameters), ("secrets", secrets)):
         for name, value in values.items():
             files[f"{folder}/{_checked_name(name, folder)}"] = _checked_value(name, value)
-    sums = b"".join(b"%s  %s\n" % (_sha256(data), name.encode()) for name, data in files.items())
-    return Bundle(_tar({"sums": sums, **files}), _sha256(sums).decode())
+    digest = hashlib.sha256(b"".join(b"%s\0%d\0%s" % (k.encode(), len(v), v) for k, v in files.items()))
+    return Bundle(_tar(files | {"whole": digest.hexdigest().encode() + b"\n"}), digest.hexdigest())
 
 
 def prelude(parameters: Mapping[str, str]) -> bytes:
@@ -66,7 +71,7 @@ def _checked_value(name: str, value: str) -> bytes:
 def _tar(files: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.USTAR_FORMAT) as archive:
-        for folder in ("parameters", "secrets"):
+        for folder in sorted({name.partition("/")[0] for name in files if "/" in name}):
             info = tarfile.TarInfo(folder)
             info.type, info.mode = tarfile.DIRTYPE, 0o700
             archive.addfile(info)
@@ -75,7 +80,3 @@ def _tar(files: Mapping[str, bytes]) -> bytes:
             info.size, info.mode = len(data), 0o600
             archive.addfile(info, io.BytesIO(data))
     return buffer.getvalue()
-
-
-def _sha256(data: bytes) -> bytes:
-    return hashlib.sha256(data).hexdigest().encode()

@@ -49,7 +49,7 @@ class LocalTransport:
         return output.completed(None if stopped or code < 0 else code)
 
     def _start(self, command: str, stdin: Readable | bytes | None) -> subprocess.Popen[bytes]:
-        return subprocess.Popen(  # noqa: S603 the command is the wrapper's, values in it are quoted
+        return subprocess.Popen(
             ["/bin/sh", "-c", command],
             stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
             stdout=subprocess.PIPE,

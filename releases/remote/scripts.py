@@ -156,9 +156,11 @@ class _Conversation:
         self.heard_at = time.monotonic()
 
     def _hear_words(self, line: str) -> None:
-        self.last = dict(word.split("=", 1) for word in line.split() if "=" in word)
+        words = dict(word.split("=", 1) for word in line.split() if "=" in word)
+        if words.get("state") != "working":  # that only says "alive"
+            self.last = words
         if self._said:
-            self._said(self.last)
+            self._said(words)
 
 
 class _Quiet:

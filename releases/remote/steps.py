@@ -170,7 +170,7 @@ def _launch_arguments(step: StepScript, bundle: Bundle) -> tuple[str, ...]:
     if step.timeout <= 0 or step.token < 0 or step.grace < 0 or step.log_cap <= 0:
         raise InvalidStep(f"The limits of step {step.attempt} must be positive.")
     numbers = (step.timeout, step.silence_timeout or 0, step.grace, step.log_cap)
-    return (step.lock, str(step.token), bundle.sums_sha256, *map(str, numbers))
+    return (step.lock, str(step.token), bundle.sha256, *map(str, numbers))
 
 
 def _check_names(*names: str) -> None:
@@ -185,4 +185,4 @@ def _checked(name: str) -> str:
 
 
 def _number(text: str | None) -> int | None:
-    return None if text in (None, "", "-") else int(cast(str, text))
+    return int(text) if text and text != "-" else None

@@ -20,12 +20,14 @@ alive() { # FILE holding "pid start"
 }
 
 log_size() { # what is shown of the log, into SIZE; past the cap only the note
+  SIZE=0 shown=''
+  [ -s "$D/log" ] || return 0
   SIZE=$(stat -c %s "$D/log" 2>/dev/null) || SIZE=0
-  shown='' CAP=''
   { read -r _ _ _ CAP <"$D/limits"; read -r shown <"$D/shown"; } 2>/dev/null
   if [ -n "$shown" ]; then [ "$SIZE" -le "$shown" ] || SIZE=$shown
-  elif [ "$SIZE" -gt "${CAP:-$SIZE}" ]; then SIZE=$CAP; fi
+  elif [ "$SIZE" -gt "$CAP" ]; then SIZE=$CAP; fi
 }
+cut_if_longer() { [ "$(stat -c %s "$D/log")" -le "$CAP" ] || cut_log; }
 cut_log() { # keeps the first CAP bytes and a note; what the step prints later is thrown away
   note="
 [log cut here: this step printed more than the limit of $CAP bytes]
@@ -76,35 +78,34 @@ any_left() {
   return 1
 }
 
-supervise() { # UMASK PID BORN: runs the step; the last two name the subshell that waits for us
+supervise() { # PID BORN: runs the step; the last two name the subshell that waits for us
   trap '' HUP INT TERM
   cd /
   : point before_start
   if mkdir "$D/started" 2>/dev/null; then mine=1; else mine=0; fi     # the one and only start
   [ $mine = 0 ] || { process self; put super "$PID $BORN"; now; put beat "$NOW"; }
-  if [ "$PPID" = "$2" ] && process "$2" && [ "$BORN" = "$3" ]; then kill -KILL "$2"; fi
+  if [ "$PPID" = "$1" ] && process "$1" && [ "$BORN" = "$2" ]; then kill -KILL "$1"; fi
   [ $mine = 1 ] || exit 0
   : point after_start
   read -r limit silence grace CAP <"$D/limits"
   (watch) &
   watcher=$!
-  (run_step "$1") </dev/null >>"$D/log" 2>&1
+  (run_step) </dev/null >>"$D/log" 2>&1
   RC=$?
   : point before_result
   why=''
   read -r why _ <"$D/why"
   if [ -n "$why" ]; then wait "$watcher"; else kill -KILL "$watcher"; fi
-  [ "$(stat -c %s "$D/log")" -le "$CAP" ] || cut_log
   [ ! -d "$D/secrets" ] || rm -rf "$D/secrets"
   log_size
+  if [ -z "$shown" ] && [ "$SIZE" = "$CAP" ]; then cut_if_longer; log_size; fi
   put slot "done $RC $SIZE $why"
   : point after_result
   for f in slot log; do dd if=/dev/null of="$D/$f" conv=notrunc,fsync 2>/dev/null; done
 }
-run_step() { # UMASK
+run_step() {
   trap - HUP INT TERM
   process self; put child "$PID $BORN"
-  umask "$1"
   cd "${HOME:-/}" 2>/dev/null || cd /
   unset SUDO_ASKPASS SSH_ASKPASS GIT_ASKPASS DISPLAY
   CLOUDWIKI_STEP=$D/ CLOUDWIKI_ATTEMPT=$D CLOUDWIKI_SECRETS=$D/secrets

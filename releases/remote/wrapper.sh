@@ -2,7 +2,7 @@
 # Runs one step of a deployment at most once on this machine, and lets anybody re-attach to it.
 #
 #   wrapper.sh FOLDER NONCE SHELL VERB ATTEMPT ...     (called by steps.py only)
-#     launch  LOCK TOKEN SUMS TIMEOUT SILENCE GRACE CAP OFFSET   bundle (tar) on stdin; then follows
+#     launch  LOCK TOKEN DIGEST TIMEOUT SILENCE GRACE CAP OFFSET   bundle (tar) on stdin; then follows
 #     follow  OFFSET        raw log bytes on stdout after one "NONCE begin" line, states on stderr
 #     status | cancel GRACE LOCK TOKEN | remove SHA256 | check
 #
@@ -18,8 +18,6 @@
 set -u
 BASE=$1 NONCE=$2 SH=$3 VERB=$4 ID=$5 W=$0
 shift 5
-OLD_UMASK=$(umask)
-umask 077
 D=$BASE/attempts/$ID
 STATE=absent RC=- WHY=- SIZE=0 BEAT=-
 unset CDPATH
@@ -64,7 +62,7 @@ finished() {
   tag=''
   { read -r tag rc size why <"$D/slot"; } 2>/dev/null
   [ "$tag" = done ] || return 1
-  log_size
+  [ "$size" = 0 ] || log_size
   STATE=finished RC=$rc WHY=${why:--} BEAT=-
   [ "$SIZE" -le "$size" ] || SIZE=$size                              # a daemon may still print into the log
 }
@@ -107,21 +105,22 @@ prepare() { # everything that must exist before the claim, at its full size
   true >"$T/log"
   for f in slot beat super watch child why shown boot limits; do [ -s "$T/$f" ] || return 1; done
 }
-receive() { # SUMS LIMITS...: the bundle from stdin into an own folder, checked
-  for d in attempts incoming removed; do [ -d "$BASE/$d" ] || mkdir -p "$BASE/$d" || refuse diskfull; done
+receive() { # DIGEST LIMITS...: the bundle from stdin into an own folder, checked
+  for d in attempts incoming removed; do [ -d "$BASE/$d" ] || mkdir -p -m 700 "$BASE/$d" || refuse diskfull; done
   sweep_incoming
   process self
   T=$BASE/incoming/$ID.$PID.$BORN
   trap 'rm -rf "$T"' EXIT
   trap 'exit 74' HUP INT TERM PIPE
-  mkdir "$T" 2>/dev/null || refuse diskfull
+  mkdir -m 700 "$T" 2>/dev/null || refuse diskfull
   tar -xf - -C "$T" 2>/dev/null; unpacked=$?
-  sums=$1; shift
-  if [ $unpacked != 0 ] || [ "$(sha256sum <"$T/sums" 2>/dev/null)" != "$sums  -" ] ||
-    ! (cd "$T" && sha256sum -c sums >/dev/null 2>&1); then
+  whole=''
+  { read -r whole <"$T/whole"; } 2>/dev/null                         # the last file: all before it is complete
+  if [ $unpacked != 0 ] || [ "$whole" != "$1" ]; then
     { printf '%4096s' '' >"$T/room"; } 2>/dev/null || refuse diskfull
     refuse corrupt
   fi
+  shift
   prepare "$@" 2>/dev/null || refuse diskfull
 }
 spawn() { # the supervisor in a session of its own
@@ -129,7 +128,7 @@ spawn() { # the supervisor in a session of its own
   # So a subshell waits for it in the foreground, and the supervisor ends that subshell.
   { (
     process self
-    setsid $SH "$W" "$BASE" "$NONCE" "$SH" supervise "$ID" "$OLD_UMASK" "$PID" "$BORN" </dev/null >/dev/null 2>&1 9>&-
+    setsid $SH "$W" "$BASE" "$NONCE" "$SH" supervise "$ID" "$PID" "$BORN" </dev/null >/dev/null 2>&1 9>&-
     :
   ); } 2>/dev/null
 }

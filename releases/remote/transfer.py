@@ -1,0 +1,184 @@
+"""Files to and from machines: checked by SHA-256 there, made visible by a rename, resumed after a cut.
+
+Memory stays bounded whatever the size. Folders are in folders.py.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Never
+
+from .errors import InvalidStep, NoSpace, TransferFailed, TransferStopped
+from .scripts import DEFAULT_FOLDER, NAME, RemoteScript, package_text, require_tools
+from .transport import CHUNK, Completed, Stop, Transport
+
+Progress = Callable[[int, int], None]  # bytes so far, bytes in all
+TRANSFER = package_text("transfer.sh")
+MARGIN = 1 << 20  # bytes left free beside what is sent
+
+REFUSALS = {
+    "relative": "The path {path} must be absolute or start with ~/.",
+    "nofolder": "The folder of {path} does not exist on {machine}.",
+    "notwritable": "The login user may not write {path} on {machine}.",
+    "unreadable": "The login user may not read {path} on {machine}.",
+    "isfolder": "{path} is a folder on {machine}: name the file.",
+    "isfile": "{path} is a file on {machine}, not a folder.",
+    "islink": "{path} is a symbolic link on {machine}: name the folder it stands for.",
+    "nofile": "There is no file {path} on {machine}.",
+    "short": "The transfer of {path} to {machine} was cut half way.",
+    "differs": "What arrived at {path} on {machine} differs from what was sent.",
+    "nostage": "The prepared copy of {path} on {machine} has disappeared.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Transferred:
+    """`size` in bytes and `sha256` of the content (of a folder: of its manifest); `files_sent` <= `files`."""
+
+    size: int
+    sha256: str
+    files: int
+    files_sent: int
+    seconds: float
+
+
+def upload_file(
+    transport: Transport,
+    source: Path,
+    destination: str,
+    *,
+    attempt: str,
+    progress: Progress,
+    stop: Stop,
+    folder: str = DEFAULT_FOLDER,
+    shell: str = "sh",
+) -> Transferred:
+    """Put `source` in place of `destination` in one rename, keeping its permission bits.
+
+    The next call with the same `attempt` goes on where a cut one stopped. Raises NoSpace, ToolMissing,
+    TransferFailed, TransferStopped, ConnectionLost; what was there before is then untouched.
+    """
+    started = time.monotonic()
+    peer = Peer(transport, destination, attempt, stop, folder, shell)
+    with source.open("rb") as file:
+        status = os.fstat(file.fileno())
+        size, sha = status.st_size, _sha256(file, stop)
+        begun = peer.ask("file-begin", destination, attempt, str(size), sha)
+        if begun.get("state") != "same":
+            offset = int(begun.get("have", "0"))
+            progress(offset, size)
+            counted = Counted(file, offset, size, progress)
+            mode = f"{stat.S_IMODE(status.st_mode):o}"
+            words = (destination, attempt, str(size), sha, mode, str(offset))
+            peer.ask("file-receive", *words, stdin=lambda: counted.rewound())
+    progress(size, size)
+    sent = 0 if begun.get("state") == "same" else 1
+    return Transferred(size, sha, 1, sent, time.monotonic() - started)
+
+
+def download(
+    transport: Transport,
+    remote_path: str,
+    destination: Path,
+    *,
+    progress: Progress,
+    stop: Stop,
+    folder: str = DEFAULT_FOLDER,
+    shell: str = "sh",
+) -> Transferred:
+    """Fetch a file; it appears at `destination` only when both sides computed the same SHA-256."""
+    started = time.monotonic()
+    peer = Peer(transport, remote_path, "download", stop, folder, shell)
+    partial = destination.with_name(f".{destination.name}.{os.getpid()}-{time.monotonic_ns()}.part")
+    digest, total = hashlib.sha256(), 0
+
+    def hear(words: dict[str, str]) -> None:
+        nonlocal total
+        total = int(words.get("size", total))
+
+    try:
+        with partial.open("wb") as file:
+
+            def write(data: bytes) -> None:
+                file.write(data)
+                digest.update(data)
+                progress(file.tell(), max(total, file.tell()))
+
+            said = peer.ask("send", remote_path, write=write, said=hear)
+            size = file.tell()
+            file.flush()
+            os.fsync(file.fileno())
+        if said.get("sha") != digest.hexdigest():
+            raise TransferFailed(f"{remote_path} changed on {transport.name} while it was fetched.")
+        partial.replace(destination)
+    finally:
+        partial.unlink(missing_ok=True)
+    return Transferred(size, digest.hexdigest(), 1, 1, time.monotonic() - started)
+
+
+class Peer:
+    """The script transfer.sh on the machine, for one transfer; turns its refusals into errors."""
+
+    def __init__(self, transport: Transport, path: str, attempt: str, stop: Stop, folder: str, shell: str) -> None:
+        if not NAME.match(attempt):
+            raise InvalidStep(f"{attempt!r} is not a name of letters, digits, - and _.")
+        if "\0" in path:
+            raise InvalidStep("A path cannot contain a NUL.")
+        self._script = RemoteScript(transport, TRANSFER, folder, shell)
+        self._machine = transport.name
+        self._path = path
+        self.stop = stop
+
+    def ask(self, verb: str, *arguments: str, **options: object) -> dict[str, str]:
+        """Run one verb to its end. `options` are those of RemoteScript.run."""
+        # A sender is busy with reading and sending: only TCP can tell that it is stuck.
+        quiet = {"quiet_limit": None} if "stdin" in options else {}
+        completed, words = self._script.run(verb, "x", *arguments, stop=self.stop, **quiet, **options)  # type: ignore[arg-type]
+        if words.get("state") in ("done", "same", "begun") and completed.exit_code == 0:
+            return words
+        self._fail(completed, words)
+
+    def _fail(self, completed: Completed, words: Mapping[str, str]) -> Never:
+        if completed.exit_code is None and self.stop():
+            raise TransferStopped(f"The transfer of {self._path} was stopped.")
+        require_tools(dict(words), self._machine)
+        why, _, detail = words.get("why", "").partition(":")
+        if why == "nospace":
+            raise NoSpace(f"{self._machine} has {detail} bytes free for {self._path}: too few.")
+        if why in REFUSALS:
+            raise TransferFailed(REFUSALS[why].format(path=self._path, machine=self._machine))
+        raise TransferFailed(f"The transfer of {self._path} broke off on {self._machine}.")
+
+
+class Counted:
+    """A file read from `offset` on, telling progress."""
+
+    def __init__(self, file: BinaryIO, offset: int, total: int, progress: Progress) -> None:
+        self._file = file
+        self._offset = offset
+        self._total = total
+        self._progress = progress
+
+    def rewound(self) -> Counted:
+        self._file.seek(self._offset)
+        return self
+
+    def read(self, size: int = -1, /) -> bytes:
+        data = self._file.read(min(size, self._total - self._file.tell()))
+        self._progress(self._file.tell(), self._total)
+        return data
+
+
+def _sha256(file: BinaryIO, stop: Stop) -> str:
+    digest = hashlib.sha256()
+    while data := file.read(CHUNK * 4):
+        digest.update(data)
+        if stop():
+            raise TransferStopped("The transfer was stopped.")
+    return digest.hexdigest()

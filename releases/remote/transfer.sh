@@ -1,0 +1,155 @@
+#!/bin/sh
+# The machine's side of transfers (transfer.py, folders.py):
+#   transfer.sh FOLDER NONCE SHELL VERB X ...
+#     file-begin DESTINATION ATTEMPT SIZE SHA256     what is there already: "have=BYTES" or "state=same"
+#     file-receive DESTINATION ATTEMPT SIZE SHA256 MODE OFFSET   the rest of the bytes on stdin
+#     manifest PLACE                                 what a folder holds, in batches, on stdout
+#     folder-stage DESTINATION ATTEMPT NEEDED        paths to drop (NUL ended) on stdin
+#     folder-receive DESTINATION ATTEMPT             tar on stdin
+#     folder-swap DESTINATION ATTEMPT
+#     send PATH                                      a file's bytes on stdout
+# Nothing is made visible before it is whole and checked; both changes are renames in one folder.
+set -u
+NONCE=$2 SH=$3 VERB=$4
+shift 5
+
+say() { printf '%s %s\n' "$NONCE" "$*" >&2; }
+refuse() { say "state=refused why=$1"; exit 75; }
+begin() { printf '%s begin\n' "$NONCE"; }
+place() { # PATH ATTEMPT
+  DEST=$1
+  # shellcheck disable=SC2088
+  case $DEST in "~/"*) DEST=$HOME/${DEST#??} ;; /*) ;; *) refuse relative ;; esac
+  while :; do case $DEST in ?*/) DEST=${DEST%/} ;; *) break ;; esac; done
+  PARENT=${DEST%/*}/ NAME=${DEST##*/}
+  STAGE=$PARENT.$NAME.upload-${2:-x} OLD=$DEST.previous-${2:-x}
+  for tool in sha256sum find tar mv df stat cat dd; do
+    command -v "$tool" >/dev/null 2>&1 || refuse "missing:$tool"
+  done
+}
+parent() {
+  [ -d "$PARENT" ] || refuse nofolder
+  [ -w "$PARENT" ] || refuse notwritable
+}
+room() { # BYTES needed beside what is there
+  # shellcheck disable=SC2046
+  set -- "$1" $(df -Pk "$PARENT" 2>/dev/null | tail -n 1)
+  [ $# -lt 5 ] || [ "$(($5 * 1024))" -ge "$1" ] || refuse "nospace:$(($5 * 1024))"
+}
+speak() { # says every 2 s that this is alive while a long thing runs
+  (while sleep 2 2>/dev/null; do say state=working || exit; done) </dev/null >/dev/null &
+  SPEAKER=$!
+  trap 'kill "$SPEAKER" 2>/dev/null' EXIT
+}
+sum() { # FILE into SUM
+  SUM=$(sha256sum <"$1") || refuse unreadable
+  SUM=${SUM%% *}
+}
+
+file_begin() {
+  place "$1" "$2"; parent
+  [ ! -d "$DEST" ] || refuse isfolder
+  if [ -f "$DEST" ] && [ "$(stat -c %s "$DEST")" = "$3" ]; then
+    speak; sum "$DEST"
+    if [ "$SUM" = "$4" ]; then say state=same; return; fi
+  fi
+  find "$PARENT" -maxdepth 1 -name '.*.upload-*' -type f -mtime +2 -exec rm -f {} + 2>/dev/null   # given up long ago
+  have=0
+  [ ! -f "$STAGE" ] || have=$(stat -c %s "$STAGE")
+  if [ "$have" -gt "$3" ]; then rm -f "$STAGE"; have=0; fi
+  room $(($3 - have))
+  say "state=begun have=$have"
+}
+file_receive() {
+  place "$1" "$2"; parent
+  if [ "$6" = 0 ]; then true >"$STAGE"; fi 2>/dev/null
+  cat >>"$STAGE" || refuse "$(full)"
+  [ "$(stat -c %s "$STAGE")" = "$3" ] || refuse short
+  speak; sum "$STAGE"
+  if [ "$SUM" != "$4" ]; then rm -f "$STAGE"; refuse "differs:$SUM"; fi
+  chmod "$5" "$STAGE" && mv -fT "$STAGE" "$DEST" || refuse notwritable
+  say "state=done sha=$SUM"
+}
+full() { # why writing failed
+  if { printf '%65536s' '' >"$STAGE.room"; } 2>/dev/null; then printf notwritable; else printf diskfull; fi
+  rm -f "$STAGE.room"
+}
+
+manifest() {
+  case $2 in stage) place "$1" "$3"; DEST=$STAGE ;; *) place "$1" ;; esac
+  [ ! -L "$DEST" ] || refuse islink
+  [ ! -e "$DEST" ] || [ -d "$DEST" ] || refuse isfile
+  begin
+  if [ -d "$DEST" ]; then
+    speak
+    cd "$DEST" || refuse unreadable
+    # Each batch: a head line, one line per entry for mode and sum, then the names, NUL ended: any name is right.
+    find . -type f -exec $SH -c '
+      printf "f %s\n" $#; stat -c %a -- "$@"
+      case "$*" in *"
+"*|*\\*) for f; do sha256sum <"$f" | cut -c 1-64; done ;; *) sha256sum -- "$@" | cut -c 1-64 ;; esac
+      printf "%s\0" "$@"' sh {} + || refuse unreadable
+    find . -type d -exec $SH -c 'printf "d %s\n" $#; stat -c %a -- "$@"; printf "%s\0" "$@"' sh {} +
+    find . -type l -exec $SH -c 'for f; do printf "l 1\n"; readlink -n -- "$f"; printf "\0%s\0" "$f"; done' sh {} +
+    find . ! -type f ! -type d ! -type l -exec $SH -c 'for f; do printf "o 1\n%s\0" "$f"; done' sh {} +
+    printf 'end 0\n'
+  fi
+  say state=done
+}
+folder_stage() {
+  place "$1" "$2"; parent
+  speak
+  if [ ! -e "$DEST" ] && [ -e "$OLD" ]; then mv -T "$OLD" "$DEST" || refuse notwritable; fi   # a swap cut half way
+  rm -rf "$STAGE"
+  find "$PARENT" -maxdepth 1 -name '.*.upload-*' -type d -mtime +2 -exec rm -rf {} + 2>/dev/null
+  room "$3"
+  if [ ! -d "$DEST" ]; then mkdir "$STAGE" || refuse "$(full)"; cat >/dev/null; say state=done; return; fi
+  # Unchanged files are shared with the live folder; what changes is dropped before anything is written.
+  if ! cp -al "$DEST" "$STAGE" 2>/dev/null; then
+    rm -rf "$STAGE"
+    cp -a "$DEST" "$STAGE" 2>/dev/null || { why=$(full); rm -rf "$STAGE"; refuse "$why"; }
+  fi
+  cd "$STAGE" || refuse unreadable
+  find . -type d ! -perm -700 -exec chmod u+rwx {} +
+  xargs -0 rm -f -- || refuse notwritable
+  find . -depth -type d ! -name . -exec rmdir {} + 2>/dev/null
+  say state=done
+}
+folder_receive() {
+  place "$1" "$2"
+  tar -xpf - -C "$STAGE" 2>/dev/null || refuse "$(STAGE=$STAGE/; full)"
+  say state=done
+}
+folder_swap() { # must not stop between its two renames
+  trap '' HUP INT TERM PIPE
+  place "$1" "$2"
+  [ -d "$STAGE" ] || refuse nostage
+  if [ -e "$DEST" ]; then mv -T "$DEST" "$OLD" || refuse notwritable; fi
+  if ! mv -T "$STAGE" "$DEST"; then mv -T "$OLD" "$DEST"; refuse notwritable; fi
+  speak
+  find "$OLD" -type d ! -perm -700 -exec chmod u+rwx {} + 2>/dev/null
+  rm -rf "$OLD"
+  say state=done
+}
+send() {
+  place "$1"
+  [ -f "$DEST" ] || refuse nofile
+  [ -r "$DEST" ] || refuse unreadable
+  say "state=begun size=$(stat -L -c %s "$DEST")"
+  begin
+  cat "$DEST" || refuse unreadable
+  speak; sum "$DEST"
+  say "state=done sha=$SUM"
+}
+
+case $VERB in
+  file-begin) file_begin "$@" ;;
+  file-receive) file_receive "$@" ;;
+  manifest) manifest "$@" ;;
+  folder-stage) folder_stage "$@" ;;
+  folder-receive) folder_receive "$@" ;;
+  folder-swap) folder_swap "$@" ;;
+  send) send "$@" ;;
+  check) ;;
+  *) refuse badverb ;;
+esac
