@@ -81,18 +81,15 @@ def test_nginx_tests_and_reloads_its_configuration(machine: Machine) -> None:
     assert machine.run("curl -fsS http://localhost/api/meetings").stdout
 
 
-def test_the_seed_s_commands_bring_release_2_then_a_failing_release_3(
-    sample_backend: Project, sample_frontend: Project
-) -> None:
+def test_the_seed_s_commands_bring_release_2_then_a_failing_release_3(sample_backend: Project) -> None:
     with Machine(layers=[samples.frontend_layer()], prepare=samples.install_release_1) as machine:
         samples.start_release_1(machine)
-        backend, frontend = sample_backend(2), sample_frontend(2)
+        backend = sample_backend(2)
         build(backend, "./gradlew clean build -x test")
-        build(frontend, "npm install && npm run build")
         machine.run("sudo systemctl stop spring-boot")
         machine.run("pm2 stop nextjs")
         machine.copy(backend / "build/libs/app.jar", "/app/backend/")
-        machine.copy(frontend / ".next", "/app/frontend/")
+        machine.copy(samples.frontend_build(2), "/app/frontend/")
         machine.run("psql -U postgres -v ON_ERROR_STOP=1 -d cloudwiki", samples.MIGRATION.read_bytes())
         machine.run("sudo systemctl start spring-boot")
         machine.run("pm2 start nextjs")
@@ -108,6 +105,15 @@ def test_the_seed_s_commands_bring_release_2_then_a_failing_release_3(
             b'FATAL health: ERROR: relation "notification" does not exist'
             in machine.run("cat /app/backend/logs/app.log").stdout
         )
+
+
+def test_the_sample_projects_carry_their_release(sample_backend: Project, sample_frontend: Project) -> None:
+    for version in samples.VERSIONS:
+        backend, frontend = sample_backend(version), sample_frontend(version)
+        build(backend, "./gradlew build")  # with its tests
+        assert f"version={version}\n" in (backend / "src/main/resources/release.properties").read_text()
+        assert (frontend / "release.json").read_text() == f'{{"version": "{version}"}}\n'
+        assert (frontend / "node_modules/.bin/next").exists()
 
 
 def test_a_reboot_and_a_power_cut_bring_all_services_back(machine: Machine) -> None:
