@@ -163,7 +163,8 @@ class HostLoop(threading.Thread):
         if self._connection is None:
             self._connection = self._connect(self.login)
             self._heard = monotonic()
-        self._connection.execute(loop_script(self._running), write=self._read, stop=self._must_stop)
+        command = f"exec /bin/sh -c {quote(loop_script(self._running))}"  # the login shell may be any
+        self._connection.execute(command, write=self._read, stop=self._must_stop)
         if self._is_silent():
             self._lost("silent")
         elif not self._changed.is_set():

@@ -1,6 +1,7 @@
 """Intervals of several probes as one downtime."""
 
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,7 +21,7 @@ def test_a_second_is_counted_once_however_many_probes_failed_in_it(pairs):
     down = {second for start, end in pairs for second in range(start, end)}
     merged = union(interval(start, end) for start, end in pairs)
     assert sum((end - start).total_seconds() for start, end in merged) == len(down)
-    assert all(first[1] < second[0] for first, second in zip(merged, merged[1:], strict=False))
+    assert all(first[1] < second[0] for first, second in pairwise(merged))
 
 
 def test_touching_intervals_become_one():
