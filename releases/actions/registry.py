@@ -1,0 +1,28 @@
+"""Finding the action of a step by its kind. A new kind is a file, a line here, and its schema."""
+
+from functools import cache
+from typing import Final
+
+from django.utils.module_loading import import_string
+
+from releases.actions.base import Action
+
+ACTIONS: Final = {
+    "shell": "releases.actions.shell.Shell",
+    "upload": "releases.actions.upload.Upload",
+    "backup_files": "releases.actions.backup_files.BackupFiles",
+    "backup_database": "releases.actions.backup_database.BackupDatabase",
+    "sql": "releases.actions.sql.Sql",
+    "http_check": "releases.actions.http_check.HttpCheck",
+    "watch_logs": "releases.actions.watch_logs.WatchLogs",
+    "announce": "releases.actions.announce.Announce",
+    "manual": "releases.actions.manual.Manual",
+    "wait": "releases.actions.wait.Wait",
+}
+
+
+@cache
+def find(kind: str) -> Action:
+    """The action of a kind; actions hold no state, so one of each is enough. Raises KeyError for another kind."""
+    action: Action = import_string(ACTIONS[kind])()
+    return action

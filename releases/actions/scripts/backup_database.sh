@@ -1,0 +1,40 @@
+# shellcheck shell=sh disable=SC2154
+# Dumps a database into a file of its own: under another name first, and never over a file that is there.
+#   step_connection step_password step_format (plain or custom) step_destination step_manifest step_shown
+# The manifest, written last, beside the dump: one line "SHA256 BYTES SECONDS PATH".
+set -u
+umask 077
+printf '%s\n' "$step_shown"
+command -v pg_dump >/dev/null || fail "pg_dump: not found"
+password_file
+whole "$step_destination"
+target=$WHOLE folder=${WHOLE%/*} file=${WHOLE##*/}
+mkdir -p "$folder" || fail "backup: no such place: $folder"
+part=$folder/.$step_manifest.part list=$folder/.$step_manifest.list
+trap 'rm -f "$part" "$list"' EXIT
+trap 'exit 143' HUP INT TERM
+begin=$(date +%s)
+
+pg_dump --no-password --format="$step_format" --file="$part" --dbname="$step_connection" ||
+  fail "backup: pg_dump failed (exit code $?)"
+if [ "$step_format" = custom ]; then
+  pg_restore --list "$part" >/dev/null || fail "backup: the dump is not whole"
+else
+  tail -c 4096 "$part" | grep -q '^-- PostgreSQL database dump complete' || fail "backup: the dump is not whole"
+fi
+sum_of "$part"
+bytes=$(stat -c %s "$part")
+
+case $file in
+  ?*.*) base=${target%.*} end=.${file##*.} ;;
+  *) base=$target end='' ;;
+esac
+more=1
+until ln "$part" "$target" 2>/dev/null; do                    # a hard link never replaces a file
+  [ -e "$target" ] || [ -L "$target" ] || fail "backup: could not write $target"
+  more=$((more + 1)) target=$base-$more$end
+  [ "$more" -lt 10000 ] || fail "backup: could not write $target"
+done
+printf '%s %s %s %s\n' "$SUM" "$bytes" $(($(date +%s) - begin)) "$target" >"$list" &&
+  mv -fT "$list" "$folder/.$step_manifest" || fail "backup: could not write the manifest in $folder"
+printf '%s  %s bytes  sha256 %s\n' "$target" "$bytes" "$SUM"

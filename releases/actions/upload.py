@@ -1,0 +1,88 @@
+"""Sending what was built."""
+
+import time
+from dataclasses import asdict
+
+from django.utils.translation import gettext as _
+
+from releases.actions import artifacts
+from releases.actions.base import ActionError, DirectAction, StepContext
+from releases.actions.texts import shown, size
+from releases.models import Artifact
+from releases.remote.errors import TransferFailed, TransferStopped
+from releases.remote.folders import upload_folder
+from releases.remote.transfer import Transferred, upload_file
+
+PAGE_SECONDS = 0.5  # between two writes of the progress that the page shows
+
+
+class Upload(DirectAction):
+    """A file or a folder to a host: checked before and after, put in place by a rename, only what changed is sent."""
+
+    kind = "upload"
+
+    def run(self, context: StepContext) -> None:
+        context.say(shown(context.planned.lines))
+        try:
+            found = self._source(context)
+            destination = _destination(context.parameters["destination"], found.path.name)
+            send = upload_folder if context.parameters.get("folder") else upload_file
+            moved = send(
+                context.transport(),
+                found.path,
+                destination,
+                attempt=context.attempt.remote_id,
+                progress=Progress(context),
+                stop=context.stop,
+            )
+        except TransferStopped:
+            return
+        except TransferFailed as error:
+            raise ActionError(f"{error} {error.mend}") from error
+        if moved.sha256 != found.sha256:
+            sentence = _("%(name)s is not what was recorded: its sha256 is %(found)s, not %(expected)s.")
+            raise ActionError(f"{sentence % sums} {_('Build it again, or record it anew on the release page.')}")
+        return found
+
+
+class Progress:
+    """Tells the page often and the log at each tenth."""
+
+    def __init__(self, context: StepContext) -> None:
+        self._context = context
+        self._began = self._told = time.monotonic()
+        self._tenth = 0
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._told >= PAGE_SECONDS:
+            self._told = now
+            self._context.progress(done, total)
+        tenth = done * 10 // total if total else 10
+        if tenth > self._tenth:
+            self._tenth = tenth
+            speed = size(int(done / max(now - self._began, 0.001)))
+            self._context.say(f"{tenth * 10:3d} %  {size(done)} / {size(total)}  {speed}/s")
+
+
+def _expected(context: StepContext, artifact: Artifact) -> str:
+    """The digest that was recorded: by the build step of this plan, or else when the plan was made."""
+    if artifacts.produced(context.deployment, artifact.name):
+        return artifact.sha256
+    shipped = context.deployment.plan.content["release"]["artifacts"]
+    planned = next((entry["sha256"] for entry in shipped if entry["name"] == artifact.name), "")
+    return planned or artifact.sha256
+
+
+def _destination(path: str, name: str) -> str:
+    """Where it goes: a path that ends in / is the folder to put it in, a relative one starts at the home folder."""
+    if not path.startswith(("/", "~/")):
+        path = f"~/{path}" if path != "~" else "~/"
+    return path + name if path.endswith("/") else path
+
+
+def _tell(context: StepContext, moved: Transferred, destination: str) -> None:
+    context.evidence |= {**asdict(moved), "seconds": round(moved.seconds, 2), "destination": destination}
+    words = {"sent": moved.files_sent, "files": moved.files, "size": size(moved.size)}
+    context.say(_("%(sent)s of %(files)s files sent, %(size)s") % words + f", {moved.seconds:.1f} s")
+    context.say(f"sha256 {moved.sha256}  {destination}")
