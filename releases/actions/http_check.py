@@ -20,14 +20,14 @@ from releases.probes.http import HttpProber
 from releases.remote.transport import Transport
 
 LOOK_SECONDS = 0.1  # how soon an order to let go is noticed
-# The body's beginning, then on a line of its own curl's exit code, the status and curl's words.
+# The body's beginning, then on a line of its own the status of the answer and curl's words.
 _CURL: Final = r"""
-command -v curl >/dev/null || { printf '\n-1 0 '; exit; }
+command -v curl >/dev/null || { printf '\nnocurl'; exit; }
 head=$(mktemp) || exit
 trap 'rm -f "$head" "$head.said"' EXIT
 curl --silent --show-error --globoff --noproxy '*' --proto =http,https --max-time "$limit" \
   --user-agent cloud-wiki-check --dump-header "$head" --output - "$url" 2>"$head.said" | head -c "$most"
-printf '\n%s %s ' "$(grep -c . "$head")" "$(sed -n 's/^HTTP[^ ]* \([0-9][0-9]*\).*/\1/p' "$head" | tail -n 1)"
+printf '\n%s ' "$(sed -n 's/^HTTP[^ ]* \([0-9][0-9]*\).*/\1/p' "$head" | tail -n 1)"
 tr -d '\n' <"$head.said"
 """
 
@@ -129,12 +129,12 @@ def from_host(wanted: Wanted, transport: Transport, stop: Callable[[], bool] = l
     done = ask(transport, _CURL, values, seconds=wanted.timeout + 10, stop=stop)
     took = (time.monotonic() - began) * 1000
     body, _newline, last = done.stdout.rpartition(b"\n")
-    lines, status, said = (last.decode(errors="replace").split(" ", 2) + ["", ""])[:3]
-    return Reply(_judge(wanted, body, lines, status, said), took)
+    status, _space, said = last.decode(errors="replace").partition(" ")
+    return Reply(_judge(wanted, body, status, said), took)
 
 
-def _judge(wanted: Wanted, body: bytes, lines: str, status: str, said: str) -> str:
-    if lines == "-1":
+def _judge(wanted: Wanted, body: bytes, status: str, said: str) -> str:
+    if status == "nocurl":
         return explain("curl")
     if not status.isdigit() or int(status) == 0:
         return said or explain(f"timeout:{wanted.timeout}")

@@ -40,6 +40,19 @@ class Upload(DirectAction):
         except TransferFailed as error:
             raise ActionError(f"{error} {error.mend}") from error
         if moved.sha256 != found.sha256:
+            sentence = _("%s changed while it was sent. Wait until its build is over and try again.")
+            raise ActionError(sentence % found.path)
+        _tell(context, moved, destination)
+
+    def _source(self, context: StepContext) -> Content:
+        parameters, release = context.parameters, context.deployment.release
+        name, is_folder = parameters.get("artifact", ""), bool(parameters.get("folder"))
+        artifact = artifacts.row(context.deployment, name) if name else None
+        path = artifact.path if artifact else parameters["source"]
+        found = artifacts.read(release, path, is_folder, context.stop)
+        expected = _expected(context, artifact) if artifact else ""
+        if expected and found.sha256 != expected:
+            sums = {"name": name, "found": found.sha256[:12], "expected": expected[:12]}
             sentence = _("%(name)s is not what was recorded: its sha256 is %(found)s, not %(expected)s.")
             raise ActionError(f"{sentence % sums} {_('Build it again, or record it anew on the release page.')}")
         return found
