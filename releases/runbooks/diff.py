@@ -19,9 +19,8 @@ _SKIPPED = {
 
 
 # Parameters that a step's lines already show.
-_IN_LINES = frozenset({"command", "commands", "urls", "files", "source", "destination", "database", "user", "host"}) | {
-    *("port", "format", "file", "title", "instructions", "seconds"),
-}
+_IN_LINES = frozenset({"command", "commands", "urls", "files", "source", "destination", "database", "user"})
+_IN_LINES |= {"host", "port", "format", "file", "title", "instructions", "seconds", "folder"}
 
 
 class DiffLine(NamedTuple):

@@ -47,7 +47,7 @@ def compile_script(template: str, values: Mapping[str, str], secrets: Collection
         else:
             parameters[VARIABLE_PREFIX + found.name] = _value(found.name, found.start, values, secrets)
             body = "${" + VARIABLE_PREFIX + found.name + "}"
-        return _REFERENCES[found.quoting].format(body)
+        return _REFERENCES[found.quoting].replace("{}", body)
 
     text = _replace(template, reference)
     return CompiledScript(text, parameters, tuple(used))

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 from .lines import step_lines
 from .messages import Message
 from .model import LocalText, Phase, Retry, Role, Runbook, StepSpec
-from .placeholders import CompiledScript, compile_script, names, render, substitute
+from .placeholders import CompiledScript, PlaceholderError, compile_script, names, render, substitute
 from .schema import definition, leaves
 from .source import Path, written
 from .variables import BUILTIN, BUILTIN_NAMES, problems
@@ -188,13 +188,17 @@ class _Filler:
         parameters, shown = self.spec.parameters, self.spec.parameters
         scripts: dict[str, CompiledScript] = {}
         for path, kind, text in texts:
-            if kind.get("x-text"):
-                filled = substitute(text, self.values, self.secrets)
-                parameters, shown = _put(parameters, path, filled), _put(shown, path, filled)
-            elif kind.get("x-shell"):
-                shown = shown if path == ("check",) else _put(shown, path, render(text, self.values, self.secrets))
-                if not skipped_because:
-                    scripts[written(path)] = self._compiled(path, text, parameters)
+            try:
+                if kind.get("x-text"):
+                    filled = substitute(text, self.values, self.secrets)
+                    parameters, shown = _put(parameters, path, filled), _put(shown, path, filled)
+                elif kind.get("x-shell"):
+                    line = render(text, self.values, self.secrets)
+                    shown = shown if path == ("check",) else _put(shown, path, line)
+                    if not skipped_because:
+                        scripts[written(path)] = self._compiled(path, text, parameters)
+            except PlaceholderError as error:
+                self.problems.append(PlanProblem(self.spec.key, error.name, error.message, error.mend))
         return PlannedStep(
             **{item.name: getattr(self.spec, item.name) for item in fields(StepSpec) if item.name != "parameters"},
             parameters=parameters,

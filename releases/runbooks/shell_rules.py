@@ -80,6 +80,8 @@ def reads_code_from_stdin(words: Sequence[Word]) -> bool:
         rest = list(words[position + 1 :])
         if word.program in _STDIN_ALWAYS and _is_first(words, position):
             return True
+        if word.text in {".", "source"} and _is_first(words, position) and _names_stdin(rest):
+            return True
         if word.program == "ssh" and not list(_ssh_command(rest)):
             return True
         if word.program in {"xargs", "parallel"} and any(item.program in SHELLS for item in rest):
@@ -89,11 +91,15 @@ def reads_code_from_stdin(words: Sequence[Word]) -> bool:
     return False
 
 
+def _names_stdin(words: Sequence[Word]) -> bool:
+    return any(word.text in {"/dev/stdin", "/dev/fd/0", "/proc/self/fd/0"} for word in words)
+
+
 def _reads_stdin(program: str, rest: Sequence[Word]) -> bool:
     if program in {"psql", "mysql", "mariadb", "sqlite3"}:
         return not any(re.fullmatch(r"-f|--file.*|-c|--command.*|-e|--execute.*", word.text) for word in rest)
     texts = [word.text for word in rest]
-    if any(re.fullmatch(r"-[a-z]*s[a-z]*|-", text) for text in texts):
+    if _names_stdin(rest) or any(re.fullmatch(r"-[a-z]*s[a-z]*|-", text) for text in texts):
         return True
     return all(text.startswith("-") for text in texts) and not list(_option_arguments(program, rest))
 
@@ -104,6 +110,8 @@ def _is_first(words: Sequence[Word], position: int) -> bool:
 
 
 def _code_words(program: str, rest: list[Word], first: bool) -> Iterator[Word]:
+    if program in SHELLS | {".", "source"}:
+        yield from (word for word in rest if word.text == "<()")
     if program in _ALL_ARGUMENTS and first:
         yield from rest
     elif program == "ssh":

@@ -5,39 +5,14 @@ If it ever misjudged a quote the worst outcome is a split word: values are never
 """
 
 import re
-from dataclasses import dataclass, field
 
 from .refusals import refuse
-from .shell_rules import Found, Quoting, Word, read_as_code, reads_code_from_stdin
+from .shell_commands import Command, Heredoc, Pipeline, judge, second_reading
+from .shell_rules import Found, Quoting, Word
 
 # `${name}`, `{{name}}` and `\{name}` are left to the shell and to template languages.
 PLACEHOLDER = re.compile(r"(?<![$\\{])\{([a-z][a-z0-9_]*)\}")
 _RESERVED = frozenset({"if", "then", "else", "elif", "while", "until", "do", "!", "{", "time"})
-_GROUP_ENDS = frozenset({"}", "done", "fi", "esac"})
-
-
-@dataclass
-class _Command:
-    words: list[Word] = field(default_factory=list)
-    first: int = 0
-    here_string: bool = False
-
-
-@dataclass
-class _Pipeline:
-    """Commands joined by `|`; `first` is the index of the first placeholder in it."""
-
-    first: int
-    commands: list[_Command] = field(default_factory=list)
-
-
-@dataclass
-class _Heredoc:
-    delimiter: str
-    literal: bool
-    strip_tabs: bool
-    pipeline: _Pipeline
-    position: int
 
 
 class ShellScanner:
@@ -47,18 +22,23 @@ class ShellScanner:
         self.text = text
         self.at = 0
         self.found: list[Found] = []
-        self._heredocs: list[_Heredoc] = []
+        self._heredocs: list[Heredoc] = []
+        self._unseen: list[Command] = []
 
     def scan(self) -> list[Found]:
         while self.at < len(self.text):
             self._list()
+        for command in self._unseen:
+            others = self.found[: command.first] + self.found[command.last :]
+            if others:
+                raise second_reading(others[0])
         return self.found
 
     # A list of commands, up to its closing parenthesis or the end of the text.
     def _list(self) -> None:
         cases = 0
-        pipeline = _Pipeline(len(self.found))
-        command = _Command(first=len(self.found))
+        pipeline = Pipeline(len(self.found))
+        command = Command(len(self.found))
         while self.at < len(self.text):
             char = self.text[self.at]
             if char == "\\" and self.text.startswith("\\\n", self.at):
@@ -80,37 +60,30 @@ class ShellScanner:
             else:
                 word = self._word()
                 cases += (word.text == "case") - (word.text == "esac") if not command.words else 0
-                if command.words or word.text not in _RESERVED:
+                descriptor = word.text.isdigit() and self.text[self.at : self.at + 1] in ("<", ">")
+                if not descriptor and (command.words or word.text not in _RESERVED):
                     command.words.append(word)
         self._end_pipeline(pipeline, command)
 
-    def _separator(self, pipeline: _Pipeline, command: _Command) -> tuple[_Pipeline, _Command]:
+    def _separator(self, pipeline: Pipeline, command: Command) -> tuple[Pipeline, Command]:
         piped = re.compile(r"\|&?(?!\|)").match(self.text, self.at)
-        if self.text[self.at] == "\n":
-            self.at += 1
+        newline = self.text[self.at] == "\n"
+        continued = newline and pipeline.commands and not command.words
+        self.at = piped.end() if piped else self.at + 1
+        if piped:
+            pipeline.add(command, len(self.found))
+            pipeline.feed_all_before(command)
+        elif not continued:
             self._end_pipeline(pipeline, command)
+        if newline:
             self._here_documents()
-        elif piped:
-            self.at = piped.end()
-            pipeline.commands.append(command)
-            if command.words and command.words[0].text in _GROUP_ENDS:
-                pipeline.first = 0
-            return pipeline, _Command(first=len(self.found))
-        else:
-            self.at += 1
-            self._end_pipeline(pipeline, command)
-        return _Pipeline(len(self.found)), _Command(first=len(self.found))
+        if not piped and not continued:
+            pipeline = Pipeline(len(self.found))
+        return pipeline, Command(len(self.found))
 
-    def _end_pipeline(self, pipeline: _Pipeline, last: _Command) -> None:
-        pipeline.commands.append(last)
-        for number, command in enumerate(pipeline.commands):
-            code = read_as_code(command.words)
-            if code is None and reads_code_from_stdin(command.words):
-                first = command.first if command.here_string else pipeline.first
-                fed = self.found[first : None if command.here_string else command.first]
-                code = fed[0] if fed and (number or command.here_string) else None
-            if code:
-                raise refuse("second_reading", code.name, code.start)
+    def _end_pipeline(self, pipeline: Pipeline, last: Command) -> None:
+        pipeline.add(last, len(self.found))
+        self._unseen += judge(pipeline, self.found)
 
     def _subshell(self) -> None:
         arithmetic = self.text.startswith("((", self.at)
@@ -125,29 +98,38 @@ class ShellScanner:
         end = self.text.find("\n", self.at)
         self.at = len(self.text) if end < 0 else end
 
-    def _redirection(self, pipeline: _Pipeline, command: _Command) -> None:
+    def _redirection(self, pipeline: Pipeline, command: Command) -> None:
         operator = re.compile(r"<<<|<<-?|[<>]&|<>|>>|>\||[<>]").match(self.text, self.at)
-        assert operator is not None  # noqa: S101 - the caller saw < or >
-        self.at = operator.end()
-        if operator.group() == "<<<":
-            command.here_string = True
-        elif operator.group().startswith("<<"):
-            start = re.compile(r"[ \t]*").match(self.text, self.at)
-            self.at = start.end() if start else self.at
-            begin = self.at
-            word = self._word()
+        name = operator.group() if operator else ""
+        self.at += len(name)
+        if self.text.startswith("(", self.at):
+            self._process_substitution(command)
+            return
+        blank = re.compile(r"(?:[ \t]|\\\n)*").match(self.text, self.at)
+        self.at = begin = blank.end() if blank else self.at
+        word = self._word()
+        if name == "<<<":
+            command.stdin = "text"
+        elif name == "<":
+            command.stdin = "file"
+        elif name in {"<<", "<<-"}:
             if word.found:
                 raise refuse("heredoc_word", word.found[0].name, word.found[0].start)
+            command.stdin = "heredoc"
             literal = any(quote in self.text[begin : self.at] for quote in "'\"\\")
-            strip = operator.group() == "<<-"
-            self._heredocs.append(_Heredoc(word.text, literal, strip, pipeline, len(pipeline.commands)))
+            self._heredocs.append(Heredoc(word.text, literal, name == "<<-", pipeline, len(pipeline.commands)))
+
+    def _process_substitution(self, command: Command) -> None:
+        known = len(self.found)
+        self._subshell()
+        command.words.append(Word("<()", tuple(self.found[known:])))
 
     def _here_documents(self) -> None:
         pending, self._heredocs = self._heredocs, []
         for heredoc in pending:
             self._here_document(heredoc)
 
-    def _here_document(self, heredoc: _Heredoc) -> None:
+    def _here_document(self, heredoc: Heredoc) -> None:
         start, end = self.at, len(self.text)
         line = start
         after = end
@@ -161,12 +143,10 @@ class ShellScanner:
             line = stop + 1
         first = len(self.found)
         self._here_body(heredoc, end)
-        readers = heredoc.pipeline.commands[heredoc.position :]
-        if len(self.found) > first and any(reads_code_from_stdin(reader.words) for reader in readers):
-            raise refuse("second_reading", self.found[first].name, self.found[first].start)
+        heredoc.check(self.found[first:])
         self.at = after
 
-    def _here_body(self, heredoc: _Heredoc, end: int) -> None:
+    def _here_body(self, heredoc: Heredoc, end: int) -> None:
         while self.at < end:
             if heredoc.literal:
                 match = PLACEHOLDER.search(self.text, self.at, end)
