@@ -129,7 +129,11 @@ CACHES = {
 # Celery carries hints: PostgreSQL knows what is to be done, so a lost message loses nothing.
 CELERY_BROKER_URL = broker_address(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
-CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 600, "socket_keepalive": True}
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "visibility_timeout": 600,
+    "socket_keepalive": True,
+    "socket_connect_timeout": 2,
+}
 CELERY_TASK_DEFAULT_QUEUE = "cloudwiki"
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
@@ -219,6 +223,9 @@ with contextlib.suppress(OSError):
     _uploads.mkdir(mode=0o700, exist_ok=True)
 FILE_UPLOAD_TEMP_DIR = str(_uploads) if _uploads.is_dir() else None
 FILE_UPLOAD_PERMISSIONS = 0o600
+
+# Networks whose addresses probes may call although they are private or local, such as 10.0.0.0/8.
+PROBE_ALLOWED_NETWORKS = env.words("CLOUDWIKI_PROBE_ALLOWED_NETWORKS", [])
 
 # Our own log, and the switch of the fault tests.
 LOGGING = logging_settings(

@@ -89,18 +89,27 @@ class Performance:
     def perform(self) -> None:
         """Bring the attempt to its end and keep the outcome; returns early when another driver shall go on."""
         try:
-            outcome = self._patiently(self._outcome)
+            outcome = self._patiently(self._followed)
             if outcome is not None:
                 self._patiently(lambda: self._finish(outcome))
         except Fenced:
             log.info("fenced", attempt=self.attempt.pk, token=self.run.token)
         finally:
+            if self._writer is not None:
+                self._writer.abandon()
             connection.close()
 
-    def _finish(self, outcome: Outcome) -> None:
+    def _followed(self) -> Outcome | None:
+        """The outcome, with the log stored whole; or what there is of it, for the next driver to go on."""
+        outcome = self._outcome()
         if self._writer is not None:
-            self._writer.close()
-            self._writer = None
+            if outcome is None:
+                self._writer.flush()
+            else:
+                self._writer.close()
+        return outcome
+
+    def _finish(self, outcome: Outcome) -> None:
         kept = replace(outcome, evidence={**self.context.evidence, **outcome.evidence})
         retry = self.planned.retry
         attempts.finish(self.attempt, self.run.token, kept, Retries(retry.attempts, retry.delay))
@@ -113,7 +122,9 @@ class Performance:
             except (OperationalError, InterfaceError) as error:
                 log.warning("database away", attempt=self.attempt.pk, error=str(error))
                 connection.close()
-                self._writer = None
+                if self._writer is not None:
+                    self._writer.abandon()
+                    self._writer = None
                 if self._pause(1.0):
                     return None
                 self._reload()
@@ -214,6 +225,8 @@ class Performance:
             status = client.follow(script.attempt, self.received, self._write, self.run.let_go)
         if self.run.cancelled() and status.state == "absent":
             return StepStatus("finished", None, "cancelled", 0, None)
+        if status.state == "absent":
+            return StepStatus("unknown", None, status.reason or "vanished", self.received, None)
         return status if status.state in {"finished", "unknown", "refused"} else None
 
     def _judge(self, action: ScriptAction, status: StepStatus) -> Outcome:
