@@ -6,6 +6,7 @@ from dataclasses import asdict
 from django.utils.translation import gettext as _
 
 from releases.actions import artifacts
+from releases.actions.artifacts import Content
 from releases.actions.base import ActionError, DirectAction, StepContext
 from releases.actions.texts import shown, size
 from releases.models import Artifact
