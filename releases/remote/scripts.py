@@ -140,6 +140,8 @@ class _Conversation:
         if not self._began:
             found = (self._before + data).partition(self._begin)
             self._began = bool(found[1])
+            if self._began and not self.last:
+                self.last = {"state": "begun"}
             self._before = b"" if self._began else found[0][-len(self._begin) :]
             data = found[2]
         if data and self._write and self._began:

@@ -79,7 +79,8 @@ class StepClient:
     ) -> StepStatus:
         """Start the step unless it was started before, and follow its log from byte `offset`: one exec.
 
-        Returns when it ended, or when stop() is true (the step runs on). Raises ConnectionLost: call again with
+        Returns when it ended, or when stop() is true: then the step runs on, state "running", or "starting" if
+        the machine had not answered yet, so that only `status` can tell whether it was launched. Raises ConnectionLost: call again with
         the offset raised by what `write` got.
         """
         bundle = make_bundle(step.text, step.parameters, step.secrets)
@@ -133,7 +134,7 @@ class StepClient:
         )
         fault_point("after_follow")
         if completed.exit_code is None and stop():
-            return StepStatus("running", None, "", counted.position, None)
+            return StepStatus("running" if words else "starting", None, "", counted.position, None)
         status = self._status(words)
         whole = counted.position >= status.log_size
         if status.state in ("starting", "running") or (status.state == "finished" and not whole):
@@ -141,7 +142,7 @@ class StepClient:
         return status
 
     def _status(self, words: Mapping[str, str]) -> StepStatus:
-        if "state" not in words:
+        if words.get("state", "begun") == "begun":
             raise ConnectionLost(f"{self._machine} gave no answer about the step.")
         return StepStatus(
             state=cast(State, words["state"]),

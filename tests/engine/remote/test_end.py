@@ -1,0 +1,244 @@
+"""How steps end: by themselves, by a limit, by a cancel, and what belongs to them with them."""
+
+import os
+import subprocess
+import threading
+import uuid
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import pytest
+
+from releases.remote.connection import open_transport
+from releases.remote.steps import StepClient
+
+from ..sshd import wait_for
+
+
+@pytest.fixture
+def machine(transport, state, shell) -> StepClient:
+    """The client, once for each shell."""
+    return StepClient(transport, str(state), shell=shell)
+
+
+@pytest.fixture
+def mark():
+    """A unique argument by which a test's processes are found; none may be left."""
+    mark = f"mark{uuid.uuid4().hex}"
+    yield mark
+    for process in marked(mark):
+        with suppress(psutil.Error):
+            process.kill()
+
+
+def marked(mark: str) -> list[psutil.Process]:
+    """The living processes with this argument, without the shells of the wrapper (they only name a folder)."""
+    found = []
+    for process in psutil.process_iter(["cmdline", "status"]):
+        if mark in (process.info["cmdline"] or []) and process.info["status"] != psutil.STATUS_ZOMBIE:
+            found.append(process)
+    return found
+
+
+IGNORING = "sh -c 'trap \"\" TERM INT HUP; while :; do sleep 0.1; done' {mark}"
+HOSTILE = {
+    "plain": "sh -c 'sleep 100; :' {mark}",
+    "ignores TERM": IGNORING,
+    "own session": "setsid " + IGNORING + " & wait",
+    "daemon left behind": "setsid " + IGNORING + " >/dev/null 2>&1 & sleep 0.2; exec sleep 100",
+    "cleared environment": "env -i PATH=\"$PATH\" setsid " + IGNORING + " & wait",
+    "respawning": "while :; do " + IGNORING + "; done",
+}
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_timeout_ends_every_process_of_the_step(machine, run, mark, kind) -> None:
+    text = "echo begun\n" + HOSTILE[kind].format(mark=mark)
+    status, log = run(text, machine, timeout=1, grace=1)
+    assert (status.state, status.reason, log) == ("finished", "timeout", b"begun\n")
+    assert status.exit_code != 0
+    wait_for(lambda: not marked(mark), 3)
+
+
+@pytest.mark.parametrize("kind", HOSTILE)
+def test_a_cancel_ends_every_process_of_the_step_and_no_other(machine, make_step, mark, kind) -> None:
+    bystander = subprocess.Popen(["sleep", "100"])
+    step, log = make_step("echo begun\n" + HOSTILE[kind].format(mark=mark)), bytearray()
+    machine.launch_and_follow(step, 0, log.extend, lambda: bool(log and marked(mark)))
+    status = machine.cancel(step.attempt, 1, "environment-1", 1)
+    assert (status.state, status.reason) == ("finished", "cancelled")
+    wait_for(lambda: not marked(mark), 3)
+    assert bystander.poll() is None
+    bystander.kill()
+    assert machine.cancel(step.attempt, 1, "environment-1", 1) == status
+
+
+def test_a_step_that_heeds_term_may_tidy_up(machine, make_step) -> None:
+    step, log = make_step("trap 'echo tidied; exit 3' TERM; echo begun; while :; do sleep 0.05; done"), bytearray()
+    machine.launch_and_follow(step, 0, log.extend, lambda: bool(log))
+    status = machine.cancel(step.attempt, 10, "environment-1", 1)
+    assert (status.exit_code, status.reason) == (3, "cancelled")
+    machine.follow(step.attempt, len(log), log.extend, lambda: False)
+    assert log == b"begun\ntidied\n"
+
+
+def test_silence_ends_a_step_but_output_keeps_it_alive(machine, run) -> None:
+    status, log = run("for i in 1 2 3; do echo $i; sleep 1; done; sleep 60", machine, silence_timeout=2)
+    assert (status.state, status.reason, log) == ("finished", "silence", b"1\n2\n3\n")
+
+
+def test_a_daemon_does_not_hold_the_step_and_lives_on(machine, run, mark) -> None:
+    text = f"sh -c 'echo $$; sleep 30; :' {mark} & echo started"
+    status, log = run(text, machine, timeout=20)
+    assert (status.state, status.exit_code, status.reason) == ("finished", 0, "")
+    assert b"started\n" in log
+    assert marked(mark)
+
+
+def test_what_a_daemon_prints_later_is_not_in_the_steps_log(machine, make_step, mark, tmp_path) -> None:
+    go, printed = tmp_path / "go", tmp_path / "printed"
+    daemon = f"while [ ! -e {go} ]; do sleep 0.05; done; echo later; touch {printed}"
+    step, log = make_step(f"echo started; sh -c '{daemon}' {mark} &"), bytearray()
+    status = machine.launch_and_follow(step, 0, log.extend, lambda: False)
+    go.touch()
+    wait_for(printed.exists)
+    assert machine.status(step.attempt) == status
+    machine.follow(step.attempt, 0, log.extend, lambda: False)
+    assert log == b"started\n" * 2
+
+
+@pytest.mark.parametrize(
+    "question", ["read answer && echo got", "cat", "read answer </dev/tty", "sudo -k -p pass: true </dev/tty"]
+)
+def test_a_question_gets_no_answer_and_does_not_hang(machine, run, question) -> None:
+    status, log = run(f"{question}\necho code $?", machine, timeout=10)
+    assert (status.state, status.reason) == ("finished", "")
+    assert b"got" not in log
+
+
+def test_the_exit_code_of_a_killed_step_is_that_of_its_signal(machine, run) -> None:
+    status, _ = run("kill -KILL $$", machine)
+    assert (status.state, status.exit_code, status.reason) == ("finished", 137, "")
+
+
+def test_the_log_is_cut_at_its_limit_and_says_so(machine, run, state) -> None:
+    text = "head -c 30000 /dev/zero | tr '\\0' x; sleep 2.5; head -c 30000 /dev/zero | tr '\\0' y; sleep 2.5; exit 4"
+    status, log = run(text, machine, log_cap=10000, silence_timeout=10)
+    note = b"\n[log cut here: this step printed more than the limit of 10000 bytes]\n"
+    assert (status.exit_code, log) == (4, b"x" * 10000 + note)
+    (on_disk,) = state.glob("attempts/*/log")
+    assert on_disk.stat().st_size == len(log) == status.log_size
+
+
+def test_a_quick_step_beyond_the_limit_is_cut_too(machine, run) -> None:
+    status, log = run("head -c 30000 /dev/zero | tr '\\0' x", machine, log_cap=10000)
+    assert log.startswith(b"x" * 10000 + b"\n[log cut here")
+    assert (status.exit_code, status.log_size) == (0, len(log))
+
+
+def test_a_cancel_before_the_launch_forbids_it(machine, make_step, tmp_path: Path) -> None:
+    step = make_step(f"touch {tmp_path}/ran")
+    assert machine.cancel(step.attempt, 1, step.lock, step.token).state == "absent"
+    status = machine.launch_and_follow(step, 0, print, lambda: False)
+    assert (status.state, status.reason) == ("refused", "cancelled")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_cancel_that_meets_the_end_leaves_one_outcome(machine, make_step, sshd) -> None:
+    for pause in ("0", "0.02", "0.05", "0.1"):
+        step, results = make_step(f"echo begun; sleep {pause}"), []
+        other = StepClient(open_transport(sshd.target), machine._script._folder)
+        canceller = threading.Thread(
+            target=lambda step=step, other=other, results=results: results.append(
+                other.cancel(step.attempt, 1, step.lock, step.token)
+            )
+        )
+        log = bytearray()
+        seen = machine.launch_and_follow(step, 0, log.extend, lambda log=log: bool(log))
+        canceller.start()
+        seen = machine.follow(step.attempt, 0, print, lambda: False)
+        canceller.join()
+        assert seen == results[0] == machine.status(step.attempt)
+        assert seen.state == "finished" and (seen.reason, seen.exit_code) != ("", 143)
+
+
+def supervisor(state: Path, name: str) -> psutil.Process:
+    (file,) = state.glob(f"attempts/*/{name}")
+    return psutil.Process(int(file.read_text().split()[0]))
+
+
+def test_a_lost_supervisor_and_step_are_unknown_and_not_run_again(machine, make_step, state, tmp_path) -> None:
+    step = make_step(f"echo ran >>{tmp_path}/tally; echo begun; sleep 100", secrets={"S": "secret"})
+    log = bytearray()
+    machine.launch_and_follow(step, 0, log.extend, lambda: bool(log))
+    for name in ("super", "watch", "child"):
+        supervisor(state, name).kill()
+    status = machine.launch_and_follow(step, 0, print, lambda: False)
+    assert (status.state, status.reason, status.exit_code) == ("unknown", "vanished", None)
+    assert (tmp_path / "tally").read_text() == "ran\n"
+    assert not list(state.glob("attempts/*/secrets"))
+
+
+def test_a_lost_supervisor_alone_leaves_the_step_running_and_cancellable(machine, make_step, state) -> None:
+    step, log = make_step("echo begun; sleep 100"), bytearray()
+    machine.launch_and_follow(step, 0, log.extend, lambda: bool(log))
+    for name in ("super", "watch"):
+        supervisor(state, name).kill()
+    wait_for(lambda: machine.status(step.attempt).reason == "supervisor-lost")
+    status = machine.cancel(step.attempt, 1, "environment-1", 1)
+    assert (status.state, status.exit_code, status.reason) == ("finished", 137, "cancelled")
+
+
+def test_after_a_reboot_the_outcome_is_unknown(machine, make_step, state) -> None:
+    step, log = make_step("echo begun; sleep 100"), bytearray()
+    machine.launch_and_follow(step, 0, log.extend, lambda: bool(log))
+    (boot,) = state.glob("attempts/*/boot")
+    boot.write_text(f"{uuid.uuid4()}\n")
+    status = machine.status(step.attempt)
+    assert (status.state, status.reason, status.exit_code) == ("unknown", "reboot", None)
+    assert machine.launch_and_follow(step, 6, print, lambda: False) == status
+    machine.cancel(step.attempt, 0, "environment-1", 1)
+
+
+def test_an_outcome_recorded_before_a_reboot_is_kept(machine, run, make_step, state) -> None:
+    step = make_step("exit 5")
+    machine.launch_and_follow(step, 0, print, lambda: False)
+    (state / "attempts" / step.attempt / "boot").write_text(f"{uuid.uuid4()}\n")
+    assert machine.status(step.attempt).exit_code == 5
+
+
+def test_a_pid_used_again_is_not_taken_for_the_step(machine, make_step, state) -> None:
+    step, log = make_step("echo begun; sleep 100"), bytearray()
+    machine.launch_and_follow(step, 0, log.extend, lambda: bool(log))
+    for name in ("super", "watch", "child"):
+        supervisor(state, name).kill()
+    stranger = subprocess.Popen(["sleep", "100"], start_new_session=True)
+    for name in ("super", "watch", "child"):
+        (state / "attempts" / step.attempt / name).write_text(f"{stranger.pid} 12345\n")
+    assert machine.status(step.attempt).state == "unknown"
+    machine.cancel(step.attempt, 0, "environment-1", 1)
+    assert stranger.poll() is None
+    stranger.kill()
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path):
+    """A file system of 2 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", folder]
+    if os.getuid() != 0 or subprocess.run(command, capture_output=True).returncode:
+        pytest.skip("only root may mount a small file system")
+    yield folder
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_disk_that_fills_up_keeps_the_exit_code(transport, shell, run, small_disk) -> None:
+    client = StepClient(transport, str(small_disk / "state"), shell=shell)
+    status, log = run(f"head -c 4000000 /dev/zero >{small_disk}/big; echo after; exit 9", client)
+    assert (status.state, status.exit_code) == ("finished", 9)
+    status, _ = run("echo never", client)
+    assert (status.state, status.reason) == ("refused", "diskfull")
+    (small_disk / "big").unlink()
+    assert run("echo again", client)[1] == b"again\n"
