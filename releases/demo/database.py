@@ -1,0 +1,87 @@
+"""The database of the demo's application: a small one beside our own, on the same server."""
+
+import shutil
+from pathlib import Path
+
+import psycopg
+from django.conf import settings
+from django.core.management.base import CommandError
+from django.db import connection
+from psycopg import sql
+
+from cloudwiki.embedded import EmbeddedError
+from cloudwiki.embedded.binaries import find_postgres
+from demo.machine import Database
+
+OUR_NAME = "cloudwiki"  # of the database of an ordinary installation
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS meals (
+    id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    name text NOT NULL UNIQUE,
+    votes integer NOT NULL DEFAULT 0
+);
+INSERT INTO meals (name, votes) VALUES ('김치찌개', 4), ('비빔밥', 7), ('칼국수', 2) ON CONFLICT DO NOTHING;
+"""
+
+
+def ensure() -> Database:
+    """Make the demo's database where it is missing. Raises CommandError when the server does not allow it."""
+    ours = settings.DATABASES["default"]
+    own_name = str(connection.settings_dict["NAME"])
+    name = "demo_app" if own_name == OUR_NAME else f"{own_name}_demo_app"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
+        if cursor.fetchone() is None:
+            _create(name)
+    database = Database(
+        host=str(ours.get("HOST") or "127.0.0.1"),
+        port=int(ours.get("PORT") or 5432),
+        user=str(ours.get("USER") or ""),
+        password=str(ours.get("PASSWORD") or ""),
+        name=name,
+    )
+    with connect(database) as session:
+        session.execute(SCHEMA)
+    return database
+
+
+def connect(database: Database) -> "psycopg.Connection[tuple[object, ...]]":
+    """A session on the demo's database."""
+    return psycopg.connect(
+        host=database.host,
+        port=database.port,
+        user=database.user,
+        password=database.password or None,
+        dbname=database.name,
+        connect_timeout=10,
+    )
+
+
+def _create(name: str) -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    except Exception as error:
+        raise CommandError(
+            f"The demo needs a database {name} and could not make it ({error}). Let the user of DATABASE_URL create"
+            f" databases, or create {name} for it."
+        ) from error
+
+
+def client_programs() -> dict[str, Path]:
+    """pg_dump and psql of this machine. Raises CommandError naming what is missing."""
+    try:
+        server = find_postgres()
+    except EmbeddedError:
+        server = None
+    found: dict[str, Path] = {}
+    for name in ("pg_dump", "psql"):
+        beside = server.sibling(name) if server else None
+        system = shutil.which(name)
+        if beside is not None and beside.exists():
+            found[name] = beside
+        elif system:
+            found[name] = Path(system)
+        else:
+            raise CommandError(f"The demo needs {name}. Install PostgreSQL's client programs.")
+    return found

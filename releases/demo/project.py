@@ -1,0 +1,125 @@
+"""The demo project's rows: services, environments, host, variables, probes, runbooks."""
+
+import hashlib
+import secrets as random
+from datetime import time
+from pathlib import Path
+
+from django.utils import timezone
+
+from demo.machine import Database, Machine
+from releases import secrets
+from releases.models import (
+    DeployWindow,
+    Environment,
+    Host,
+    Probe,
+    Project,
+    Runbook,
+    RunbookVersion,
+    Service,
+    Variable,
+)
+from releases.runbooks import loader
+
+SLUG = "demo"
+SEED = Path(loader.__file__).parent / "seed"
+SERVICES = (
+    ("backend", "Backend", Service.Kind.BACKEND),
+    ("frontend", "Frontend", Service.Kind.FRONTEND),
+    ("database", "Database", Service.Kind.DATABASE),
+    ("nginx", "Nginx", Service.Kind.PROXY),
+)
+HEALTH_PATH = {"backend": "/health", "frontend": "/health"}
+
+
+def load(machine: Machine, database: Database, workspace: Path) -> Project:
+    """Make the project where it is missing; what describes the demo host is brought up to date."""
+    project, _made = Project.objects.get_or_create(
+        slug=SLUG, defaults={"name": "모여밥 데모", "repository": str(workspace), "workspace_folder": str(workspace)}
+    )
+    for position, (key, name, kind) in enumerate(SERVICES):
+        Service.objects.get_or_create(
+            project=project, key=key, defaults={"name": name, "kind": kind, "position": position}
+        )
+    _runbook(project, "deploy", "상세 배포 절차")
+    runbook = _runbook(project, "demo", "상세 배포 절차 (데모)")
+    _environment(project, "staging", "스테이징", runbook, position=1)
+    production = _environment(project, "production", "운영", runbook, position=0)
+    DeployWindow.objects.get_or_create(
+        environment=production,
+        weekday=DeployWindow.Weekday.WEDNESDAY,
+        defaults={"opens": time(2, 0), "closes": time(3, 0)},
+    )
+    _host(production, machine)
+    urls = {name: f"http://{machine.address}:{machine.services[name]}{path}" for name, path in HEALTH_PATH.items()}
+    _variables(production, machine, database, urls)
+    for name, url in urls.items():
+        Probe.objects.update_or_create(
+            environment=production, service=project.services.get(key=name), defaults={"url": url}
+        )
+    return project
+
+
+def _environment(project: Project, key: str, name: str, runbook: Runbook, position: int) -> Environment:
+    environment, _made = Environment.objects.get_or_create(
+        project=project,
+        key=key,
+        defaults={
+            "name": name,
+            "is_production": key == "production",
+            "zone": "Asia/Seoul",
+            "runbook": runbook,
+            "approvals_required": 1 if key == "production" else 0,
+            "downtime_budget": 600,
+            "requests_per_minute": 10,
+            "position": position,
+        },
+    )
+    return environment
+
+
+def _host(environment: Environment, machine: Machine) -> None:
+    """The demo's host is pinned at once: its key was made here and never travelled."""
+    host, _made = Host.objects.get_or_create(
+        environment=environment, role="app", defaults={"name": "demo-simulated", "address": machine.address}
+    )
+    host.address, host.port, host.user = machine.address, machine.port, machine.user
+    if host.host_key != machine.host_key:
+        host.host_key, host.fingerprint, host.pinned_at = machine.host_key, machine.fingerprint, timezone.now()
+    host.save()
+
+
+def _variables(environment: Environment, machine: Machine, database: Database, urls: dict[str, str]) -> None:
+    kinds = Variable.Type
+    given = {
+        "db_name": (kinds.IDENTIFIER, database.name),
+        "db_user": (kinds.IDENTIFIER, database.user),
+        "db_host": (kinds.PATH if database.host.startswith("/") else kinds.HOST, database.host),
+        "db_port": (kinds.INTEGER, str(database.port)),
+        "demo_bin": (kinds.PATH, str(machine.bin)),
+        "app_folder": (kinds.PATH, str(machine.app)),
+        "backend_url": (kinds.URL, urls["backend"]),
+        "frontend_url": (kinds.URL, urls["frontend"]),
+    }
+    for name, (kind, value) in given.items():
+        Variable.objects.update_or_create(
+            environment=environment, name=name, defaults={"type": kind, "value": value, "is_secret": False}
+        )
+    Variable.objects.get_or_create(
+        environment=environment,
+        name="session_key",
+        defaults={"is_secret": True, "ciphertext": secrets.seal(random.token_urlsafe(24))},
+    )
+
+
+def _runbook(project: Project, key: str, name: str) -> Runbook:
+    """The shipped runbook; a newer text becomes a new version unless a person edited it since."""
+    runbook, _made = Runbook.objects.get_or_create(project=project, key=key, defaults={"name": name})
+    text = (SEED / f"{key}.yaml").read_text()
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    latest = runbook.latest()
+    if latest is None or (latest.created_by is None and latest.sha256 != digest):
+        number = latest.number + 1 if latest else 1
+        RunbookVersion.objects.create(runbook=runbook, number=number, text=text, sha256=digest)
+    return runbook

@@ -1,0 +1,32 @@
+"""`manage.py load_demo`: the demo project and its simulated host. Safe to run again."""
+
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+from django.db import transaction
+
+from demo import machine
+from releases.demo import database, people, project, shipped
+
+LOGIN_FILE = "demo.json"
+
+
+class Command(BaseCommand):
+    """Makes what is missing and leaves what people changed."""
+
+    help = "Load the demo project."
+
+    def handle(self, *_arguments: Any, **_options: Any) -> None:
+        """Load the demo."""
+        data = Path(settings.CLOUDWIKI_DATA)
+        workspace = Path(settings.WORKSPACE_DIR) / project.SLUG
+        where = database.ensure()
+        public_key = Path(f"{settings.SSH_KEY_FILE}.pub").read_text()
+        host = machine.install(data, public_key, where, database.client_programs())
+        with transaction.atomic():
+            loaded = project.load(host, where, workspace)
+            people.load(loaded, data / LOGIN_FILE)
+            shipped.load(loaded, host, workspace)
+        self.stdout.write(f"demo project loaded; its simulated host is {host.user}@{host.address}:{host.port}")
