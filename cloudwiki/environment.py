@@ -9,10 +9,13 @@ from urllib.parse import quote, unquote, urlsplit
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
+from environ.fileaware_mapping import FileAwareMapping
 
 
 class _Variables(environ.FileAwareEnv):  # type: ignore[misc]
     """NAME, or the contents of the file that NAME_FILE names, without the newline that editors add."""
+
+    ENVIRON = FileAwareMapping(cache=False)
 
     def get_value(self, var: str, *arguments: Any, **options: Any) -> Any:
         value = super().get_value(var, *arguments, **options)

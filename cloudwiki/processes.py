@@ -43,12 +43,10 @@ def web() -> int:
 
 def worker() -> int:
     """A Celery worker with CLOUDWIKI_WORKERS processes."""
-    from celery.platforms import SecurityWarning
-
     from cloudwiki.celery import app
 
     # It warns of root because of pickled messages; ours are JSON.
-    warnings.filterwarnings("ignore", category=SecurityWarning)
+    warnings.filterwarnings("ignore", message="You're running the worker with superuser privileges")
     app.worker_main(
         ["--quiet", "worker", "--pool=prefork", "--without-gossip", "--without-mingle", f"--loglevel={_level()}"]
     )

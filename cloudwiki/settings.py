@@ -145,7 +145,7 @@ CELERY_WORKER_CONCURRENCY = env.number("CLOUDWIKI_WORKERS", 4, 1, 256)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = "Asia/Seoul"
-CELERY_BEAT_SCHEDULE = {"reconcile": {"task": "releases.reconcile", "schedule": 10.0, "options": {"expires": 10}}}
+CELERY_BEAT_SCHEDULE = {"reconcile": {"task": "releases.tasks.reconcile", "schedule": 10.0, "options": {"expires": 10}}}
 
 # People.
 AUTH_USER_MODEL = "releases.User"

@@ -6,7 +6,6 @@ WhiteNoise's own middleware is synchronous; under ASGI each file would cost a th
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, BinaryIO
-from wsgiref.headers import Headers
 
 from whitenoise.middleware import WhiteNoiseMiddleware
 
@@ -31,7 +30,6 @@ class StaticFiles:
     def __init__(self, application: Application) -> None:
         self.application = application
         self.files = WhiteNoiseMiddleware(None)
-        self.files.add_headers_function = _add_headers
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI entry point."""
@@ -47,12 +45,9 @@ class StaticFiles:
         await _send_file(found.get_response(scope["method"], meta), send)
 
 
-def _add_headers(headers: Headers, path: str, url: str) -> None:
-    headers["X-Content-Type-Options"] = "nosniff"
-
-
 async def _send_file(response: Any, send: Send) -> None:
     headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in response.headers]
+    headers.append((b"x-content-type-options", b"nosniff"))
     await send({"type": "http.response.start", "status": int(response.status), "headers": headers})
     file: BinaryIO | None = response.file
     try:
