@@ -77,7 +77,7 @@ class Machine:
         """The host's public key, "ssh-ed25519 AAAA..."."""
         return " ".join((self.folder / "host_key.pub").read_text().split()[:2])
 
-    def up(self, deadline: float = 60.0) -> "Machine":
+    def up(self, deadline: float = 120.0) -> "Machine":
         """Makes the host and waits (seconds) until it is wholly booted. Raises HostNotReady, ImageNotBuilt."""
         tree = image.tree()
         self._slot = claim()
@@ -104,7 +104,7 @@ class Machine:
         self.slot.group.remove()  # Linux kills again whatever a new boot starts in a group that was killed once
         self._reap()
 
-    def start(self, deadline: float = 60.0) -> None:
+    def start(self, deadline: float = 120.0) -> None:
         """Boots from the disk as it is and waits until the host is ready."""
         self.slot.group.create()
         with (self.folder / "console.log").open("ab") as log:
@@ -119,7 +119,7 @@ class Machine:
             )
         self.wait(deadline)
 
-    def reboot(self, deadline: float = 60.0) -> None:
+    def reboot(self, deadline: float = 120.0) -> None:
         """Reboots from within and waits until the host is ready again."""
         before = self.boot_time()
         self.run("sudo systemctl reboot", check=False)
@@ -137,7 +137,7 @@ class Machine:
         """When the host's systemd started, in microseconds of the monotonic clock."""
         return self.run("systemctl show -P UserspaceTimestampMonotonic").stdout.decode().strip()
 
-    def wait(self, deadline: float = 60.0, unlike: str = "") -> None:
+    def wait(self, deadline: float = 120.0, unlike: str = "") -> None:
         """Waits until the host is wholly booted, at another boot time than `unlike`. Raises HostNotReady."""
         end = time.monotonic() + deadline
         said = ""
@@ -186,7 +186,7 @@ class Machine:
             "-o",
             "BatchMode=yes",
             "-o",
-            "ConnectTimeout=2",
+            "ConnectTimeout=10",
             "-o",
             "LogLevel=ERROR",
             "-o",

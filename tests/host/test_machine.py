@@ -109,11 +109,25 @@ def test_the_seed_s_commands_bring_release_2_then_a_failing_release_3(sample_bac
 
 def test_the_sample_projects_carry_their_release(sample_backend: Project, sample_frontend: Project) -> None:
     for version in samples.VERSIONS:
-        backend, frontend = sample_backend(version), sample_frontend(version)
-        build(backend, "./gradlew build")  # with its tests
-        assert f"version={version}\n" in (backend / "src/main/resources/release.properties").read_text()
-        assert (frontend / "release.json").read_text() == f'{{"version": "{version}"}}\n'
-        assert (frontend / "node_modules/.bin/next").exists()
+        properties = sample_backend(version) / "src/main/resources/release.properties"
+        assert f"version={version}\n" in properties.read_text()
+    frontend = sample_frontend(2)
+    assert (frontend / "release.json").read_text() == '{"version": "2"}\n'
+    assert (frontend / "node_modules/.bin/next").exists()
+
+
+def test_gradlew_runs_the_tests_and_refuses_what_it_does_not_know(sample_backend: Project) -> None:
+    backend = sample_backend(1)
+    gradlew = [backend / "gradlew"]
+    tested = subprocess.run([*gradlew, "build"], capture_output=True, text=True, check=True)
+    assert "ReleaseTest > PASSED" in tested.stdout
+    unknown = subprocess.run([*gradlew, "publish"], capture_output=True, text=True)
+    assert unknown.returncode == 1
+    assert "Task 'publish' not found" in unknown.stderr
+    (backend / "src/main/java/app/Release.java").write_text("package app; nonsense")
+    broken = subprocess.run([*gradlew, "build", "-x", "test"], capture_output=True, text=True)
+    assert broken.returncode == 1
+    assert "compileJava failed" in broken.stderr
 
 
 def test_a_reboot_and_a_power_cut_bring_all_services_back(machine: Machine) -> None:
