@@ -43,6 +43,10 @@ _REASONS = {
         _("{%(name)s} is a secret and can't stand in a text that people see."),
         _("Use it in a command, as the file that holds it, or remove it."),
     ),
+    "nesting": (
+        _("The command is nested too deeply."),
+        _("Move parts of it into a script file or into steps of their own."),
+    ),
     "nul": (
         _("The value of {%(name)s} holds a character that no shell can carry."),
         _("Remove the NUL or the broken character from the value."),

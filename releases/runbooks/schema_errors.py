@@ -32,6 +32,8 @@ def _rule(error: ValidationError) -> Any:
 def check_schema(source: Source) -> None:
     """Add an error to the source for everything the schema does not allow."""
     for error in validator().iter_errors(source.data):
+        if source.full:
+            return
         path = tuple(error.absolute_path)
         _WRITERS.get(str(error.validator), _other)(source, path, error)
 
@@ -39,6 +41,8 @@ def check_schema(source: Source) -> None:
 def _wrong_key(source: Source, path: Any, error: ValidationError) -> None:
     known = list(error.schema["properties"]) if isinstance(error.schema, dict) else []
     for key in _given(error):
+        if source.full:
+            return
         if key in known:
             continue
         close = difflib.get_close_matches(key, known, 1, 0.6)

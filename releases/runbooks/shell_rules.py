@@ -40,6 +40,8 @@ class Word:
     @property
     def program(self) -> str:
         """The word as the name of a program: no folder, no version number (`python3.13` is `python`)."""
+        if self.text in {"$SHELL", "${SHELL}", "$BASH", "${BASH}", "$0"}:
+            return "sh"
         name = self.text.rsplit("/", 1)[-1]
         return "python" if re.fullmatch(r"python[\d.]*", name) else name
 
@@ -59,7 +61,7 @@ _CODE_OPTIONS = {
     **dict.fromkeys(("mysql", "mariadb"), r"-[a-zA-Z]*e|--execute"),
 }
 _ALL_ARGUMENTS = frozenset({"eval", "trap", "let", "unset", "declare", "typeset", "watch", "read", "[[", "alias"})
-_PROGRAM_FIRST = {"sed": "eEfl", "awk": "vFf", "gawk": "vFf", "mawk": "vFf", "nawk": "vFf", "jq": "f"}
+_PROGRAM_FIRST = {"sed": "eEfl", "awk": "vFfe", "gawk": "vFfe", "mawk": "vFfe", "nawk": "vFfe", "jq": "f"}
 _STDIN_CODE = SHELLS | {"python", "perl", "ruby", "node", "php", "psql", "mysql", "mariadb", "sqlite3"}
 _STDIN_ALWAYS = frozenset({"at", "batch", "crontab"})
 _SSH_VALUE_OPTIONS = frozenset("BbcDEeFIiJLlmOopQRSWw")

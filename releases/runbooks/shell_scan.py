@@ -5,6 +5,7 @@ If it ever misjudged a quote the worst outcome is a split word: values are never
 """
 
 import re
+from collections.abc import Callable
 
 from .refusals import refuse
 from .shell_commands import Command, Heredoc, Pipeline, judge, second_reading
@@ -12,6 +13,7 @@ from .shell_rules import Found, Quoting, Word
 
 # `${name}`, `{{name}}` and `\{name}` are left to the shell and to template languages.
 PLACEHOLDER = re.compile(r"(?<![$\\{])\{([a-z][a-z0-9_]*)\}")
+_MAX_DEPTH = 40
 _RESERVED = frozenset({"if", "then", "else", "elif", "while", "until", "do", "!", "{", "time"})
 
 
@@ -24,6 +26,7 @@ class ShellScanner:
         self.found: list[Found] = []
         self._heredocs: list[Heredoc] = []
         self._unseen: list[Command] = []
+        self._depth = 0
 
     def scan(self) -> list[Found]:
         while self.at < len(self.text):
@@ -54,16 +57,24 @@ class ShellScanner:
                     return
                 pipeline, command = self._separator(pipeline, command)
             elif char == "(":
-                self._subshell()
+                self._subshell(command)
             elif char in "<>":
                 self._redirection(pipeline, command)
             else:
-                word = self._word()
-                cases += (word.text == "case") - (word.text == "esac") if not command.words else 0
-                descriptor = word.text.isdigit() and self.text[self.at : self.at + 1] in ("<", ">")
-                if not descriptor and (command.words or word.text not in _RESERVED):
-                    command.words.append(word)
+                cases += self._take_word(command)
         self._end_pipeline(pipeline, command)
+
+    def _take_word(self, command: Command) -> int:
+        """Add the next word to a command. Returns 1 where a `case` begins, -1 where one ends."""
+        word = self._word()
+        first = not command.words
+        descriptor = word.text.isdigit() and self.text[self.at : self.at + 1] in ("<", ">")
+        if word.text == "{" and not first and command.words[0].text == "function":
+            command.words.clear()
+            first = True
+        if not descriptor and not (first and word.text in _RESERVED):
+            command.words.append(word)
+        return (word.text == "case") - (word.text == "esac") if first else 0
 
     def _separator(self, pipeline: Pipeline, command: Command) -> tuple[Pipeline, Command]:
         piped = re.compile(r"\|&?(?!\|)").match(self.text, self.at)
@@ -85,11 +96,21 @@ class ShellScanner:
         pipeline.add(last, len(self.found))
         self._unseen += judge(pipeline, self.found)
 
-    def _subshell(self) -> None:
+    def _inside(self, part: Callable[[], None]) -> None:
+        """Scan a nested part; as deep as people write, and no deeper than Python's own stack."""
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise refuse("nesting", "", self.at)
+        part()
+        self._depth -= 1
+
+    def _subshell(self, command: Command) -> None:
         arithmetic = self.text.startswith("((", self.at)
         self.at += 1
-        before = len(self.found)
-        self._list()
+        before, begin = len(self.found), self.at
+        self._inside(self._list)
+        if self.text[begin : self.at].strip() == ")":  # f() { ...: what follows is a command of its own
+            command.words.clear()
         if arithmetic and len(self.found) > before:
             found = self.found[before]
             raise refuse("arithmetic", found.name, found.start)
@@ -121,7 +142,7 @@ class ShellScanner:
 
     def _process_substitution(self, command: Command) -> None:
         known = len(self.found)
-        self._subshell()
+        self._subshell(Command(known))
         command.words.append(Word("<()", tuple(self.found[known:])))
 
     def _here_documents(self) -> None:
@@ -218,9 +239,9 @@ class ShellScanner:
             self._arithmetic()
         elif self.text.startswith("$(", self.at):
             self.at += 2
-            self._list()
+            self._inside(self._list)
         elif self.text.startswith("${", self.at):
-            self._parameter(quoting)
+            self._inside(lambda: self._parameter(quoting))
         elif self.text.startswith("$[", self.at):
             self._closed("]", "arithmetic")
         elif self.text.startswith("$'", self.at) and quoting is Quoting.UNQUOTED:

@@ -17,6 +17,7 @@ from .messages import Message, RunbookError, RunbookErrors
 
 MAX_BYTES = 256 * 1024
 MAX_DEPTH = 20
+MAX_ERRORS = 200
 Path = tuple[str | int, ...]
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -42,12 +43,18 @@ class Source:
     keys: dict[Path, Span] = field(default_factory=dict)
     errors: list[RunbookError] = field(default_factory=list)
 
+    @property
+    def full(self) -> bool:
+        """True when there are more errors than anyone reads at once."""
+        return len(self.errors) >= MAX_ERRORS
+
     def span(self, path: Path, key: bool = False) -> Span:
         """The place of a path, or of the nearest thing around it that has one."""
-        spans = {**self.values, **self.keys} if key else self.values
-        while path and path not in spans:
+        if key and path in self.keys:
+            return self.keys[path]
+        while path and path not in self.values:
             path = path[:-1]
-        return spans.get(path, Span(0, 0, 1, 1))
+        return self.values.get(path, Span(0, 0, 1, 1))
 
     def add(self, path: Path, message: str | Promise, mend: str | Promise, key: bool = False, **params: object) -> None:
         """Note an error at a path."""
@@ -55,7 +62,8 @@ class Source:
         self.add_at(span.line, span.column, path, Message(message, params), Message(mend, params))
 
     def add_at(self, line: int, column: int, path: Path, message: Message, mend: Message) -> None:
-        self.errors.append(RunbookError(line, column, written(path), message, mend))
+        if not self.full:
+            self.errors.append(RunbookError(line, column, written(path), message, mend))
 
     def inside(self, path: Path, needle: str, nth: int) -> tuple[int, int]:
         """Line and column of the nth (from 0) occurrence of a text inside the value at a path."""

@@ -138,6 +138,17 @@ def test_shell_text_without_placeholders_is_left_as_it_is(text):
         'cat <<"END"\n{x}\nEND',
         "cat <<{x}\na\n{x}",
         "echo ok; if true; then eval {x}; fi",
+        "f() { eval {x}; }; f",
+        "function f { eval {x}; }",
+        "gawk -e {x}",
+        "$SHELL -c {x}",
+        "busybox sh -c {x}",
+        "doas sh -o pipefail -c {x}",
+        "sh -c'{x}'",
+        'psql -tAc "select {x}"',
+        "find . -exec sh -c '{x}' \\;",
+        "env -S {x}",
+        "python3 - <<END\n{x}\nEND",
     ],
 )
 def test_a_place_where_the_value_would_be_read_as_a_program_is_refused(template):
