@@ -8,6 +8,7 @@ import { word } from "./words.js";
 const PAGE = 1000; // lines asked for at once
 const NEAR = 48; // px from the end within which the pane follows
 const RETRY = 3; // seconds
+const HAND = 1000; // ms after a touch, a wheel or a key in which a scroll is the reader's
 
 const kept = (key, otherwise) => {
   try { return JSON.parse(localStorage.getItem(key)) ?? otherwise; } catch { return otherwise; }
@@ -24,6 +25,8 @@ export class LogPane extends HTMLElement {
     this.attempt = Number(this.dataset.attempt);
     this.following = true;
     this.unseen = 0;
+    this.touched = -Infinity;
+    this.endTop = 0; // where the pane stood when it last showed its end
     this.waiting = []; // pieces that came while the log was read
     this.asked = new Set();
     this.view = new LogView(this.lines, this.store, {
@@ -60,6 +63,9 @@ export class LogPane extends HTMLElement {
     document.addEventListener("cloudwiki:reconnected", this.onReconnect);
     addEventListener("hashchange", this.onHash);
     this.lines.addEventListener("scroll", () => this.scrolled(), { passive: true });
+    for (const name of ["wheel", "touchmove", "keydown", "pointerdown", "pointermove"]) {
+      this.lines.addEventListener(name, () => { this.touched = performance.now(); }, { passive: true });
+    }
     this.part("follow").addEventListener("click", () => this.follow());
     this.part("times").addEventListener("click", () => this.toggleTimes());
     this.part("wrap").addEventListener("click", () => this.toggleWrap());
@@ -82,7 +88,7 @@ export class LogPane extends HTMLElement {
     while (this.isConnected && this.store.total && !this.store.has(this.store.total)) {
       await this.fetch(Math.max(1, this.store.total - PAGE + 1), PAGE);
     }
-    if (wanted) this.goToHash(); else this.view.toBottom();
+    if (wanted) this.goToHash(); else this.toEnd();
   }
 
   /** Read `count` lines from `from`. Tries again until it succeeds; returns how many lines came. */
@@ -166,7 +172,7 @@ export class LogPane extends HTMLElement {
     const more = this.store.total - before;
     this.part("total").textContent = word("lines", { count: this.store.total.toLocaleString() });
     if (more > 0) this.search.grown(before + 1);
-    if (this.following) requestAnimationFrame(() => { if (this.following) this.view.toBottom(); });
+    if (this.following) requestAnimationFrame(() => { if (this.following) this.toEnd(); });
     else if (before > 0 && more > 0) { this.unseen += more; this.showPill(); }
   }
 
@@ -176,8 +182,16 @@ export class LogPane extends HTMLElement {
     const top = this.lines.scrollTop;
     const up = top < (this.lastTop ?? 0);
     this.lastTop = top;
-    if (up && this.view.distance > NEAR) this.pause();
-    else if (!up && this.view.distance <= NEAR && !this.following) this.follow();
+    if (performance.now() - this.touched > HAND) return; // the layout moved it, not the reader
+    this.touched = performance.now();
+    // Measured from the end that was last followed: lines that came since did not move the reader.
+    if (up && this.following && this.endTop - top > NEAR) this.pause();
+    else if (!up && !this.following && this.view.distance <= NEAR) this.follow();
+  }
+
+  toEnd() {
+    this.view.toBottom();
+    this.lastTop = this.endTop = this.lines.scrollTop;
   }
 
   pause() {
@@ -189,8 +203,7 @@ export class LogPane extends HTMLElement {
     this.following = true;
     this.unseen = 0;
     this.showPill();
-    this.view.toBottom();
-    this.lastTop = this.lines.scrollTop;
+    this.toEnd();
   }
 
   showPill() {
@@ -258,7 +271,7 @@ export class LogPane extends HTMLElement {
 
   settle() {
     this.view.remeasure();
-    if (this.following) this.view.toBottom();
+    if (this.following) this.toEnd();
   }
 
   toggleFull() {

@@ -3,7 +3,7 @@
 import { draw } from "./ansi.js";
 import { word } from "./words.js";
 
-export const BLOCK = 100;
+export const BLOCK = 50;
 const MARGIN = 600; // px drawn above and below what is seen
 
 export class LogView {
@@ -14,7 +14,7 @@ export class LogView {
     this.heights = [];
     this.drawn = new Map();
     this.needle = "";
-    this.lineHeight = 20;
+    this.lineHeight = parseFloat(getComputedStyle(place).lineHeight) || 20;
     this.scheduled = false;
     this.format = clockFormat(zone);
     this.sheet = document.createElement("div");
@@ -157,8 +157,10 @@ export class LogView {
   }
 
   resized() {
-    const sample = this.sheet.querySelector(".ln");
-    if (sample) this.lineHeight = parseFloat(getComputedStyle(sample).lineHeight) || this.lineHeight;
+    const width = this.place.clientWidth;
+    if (width === this.width) { this.schedule(); return; }
+    this.width = width;
+    this.lineHeight = parseFloat(getComputedStyle(this.place).lineHeight) || this.lineHeight;
     this.remeasure();
   }
 

@@ -3,6 +3,7 @@
 const FIRST_WAIT = 500; // ms
 const LONGEST_WAIT = 15_000;
 const SILENCE = 40_000; // the server says something every 15 s
+const TURN = 30; // ms of work before the browser may draw
 
 /** The connection was refused for good; `status` is the answer's. */
 export class Refused extends Error {
@@ -141,9 +142,15 @@ export class Stream {
       if (event.name === "done") this.closed = true;
       this.calls.event?.(event);
     });
+    let began = performance.now();
     for (;;) {
       const { value, done } = await reader.read();
       if (done) return spoke;
+      // Chunks that are already here would follow each other in one long task.
+      if (performance.now() - began > TURN) {
+        await new Promise((resume) => setTimeout(resume));
+        began = performance.now();
+      }
       spoke = true;
       this.heard = performance.now();
       parser.feed(value);

@@ -8,15 +8,18 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
+expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
+
 FLAGS = [
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync",
@@ -55,7 +58,7 @@ def browser_context_args() -> dict[str, Any]:
 def context(browser: Browser, browser_context_args: dict[str, Any]) -> Iterator[BrowserContext]:
     """A browser profile of this test alone."""
     fresh = browser.new_context(**browser_context_args)
-    fresh.set_default_timeout(10_000)
+    fresh.set_default_timeout(40_000)
     yield fresh
     fresh.close()
 
@@ -69,6 +72,14 @@ def watch(page: Page) -> list[str]:
         lambda message: faults.append(message.text) if "Content Security Policy" in message.text else None,
     )
     return faults
+
+
+def until(page: Page, script: str, seconds: float = 20) -> None:
+    """Wait until `script` is true on the page; Playwright's wait_for_function needs eval, which our policy forbids."""
+    deadline = time.monotonic() + seconds
+    while not page.evaluate(script):
+        assert time.monotonic() < deadline, f"never became true: {script}"
+        page.wait_for_timeout(30)
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from django.conf import settings
 
+TAGS = ("icons", "figures", "moments", "drawings", "navigation")
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -24,6 +25,7 @@ def configure() -> None:
     own = ["'self'"]
     settings.configure(
         DEBUG=True,
+        DATA_UPLOAD_MAX_MEMORY_SIZE=None,
         SECRET_KEY="gallery",
         ALLOWED_HOSTS=["*"],
         ROOT_URLCONF="tests.browser.gallery",
@@ -44,10 +46,8 @@ def configure() -> None:
             "BACKEND": "django.template.backends.django.DjangoTemplates",
             "DIRS": [ROOT / "templates", ROOT / "tests" / "browser" / "pages"],
             "OPTIONS": {
-                "context_processors": ["django.template.context_processors.request", "django.template.context_processors.csrf"],
-                "libraries": {
-                    name: f"releases.templatetags.{name}" for name in ("icons", "figures", "moments", "drawings", "navigation")
-                },
+                "context_processors": [f"django.template.context_processors.{name}" for name in ("request", "csrf")],
+                "libraries": {name: f"releases.templatetags.{name}" for name in TAGS},
                 "builtins": [],
             },
         }],
@@ -113,8 +113,13 @@ STAGE = Stage()
 
 def page(request: HttpRequest, name: str) -> HttpResponse:
     """One page of the gallery."""
-    values = sample.context() | {"stream_url": "/events" if "stream" in request.GET else "", "section": "deployments",
-                                 "active_state": "running", "version": STAGE.version, "folded": "folded" in request.GET}  # fmt: skip
+    values = sample.context() | {
+        "stream_url": "/events" if "stream" in request.GET else "",
+        "section": "deployments",
+        "active_state": "running",
+        "version": STAGE.version,
+        "folded": "folded" in request.GET,
+    }
     values["pane"]["total_lines"] = STAGE.log.count(b"\n")
     with translation.override(request.GET.get("lang", "en")):
         return render(request, f"{name}.html", values)
@@ -185,7 +190,9 @@ def check(request: HttpRequest) -> JsonResponse:
     """The editor's check: a line that holds "bad" is wrong."""
     text = request.POST["text"]
     wrong = [number for number, line in enumerate(text.split("\n"), start=1) if "bad" in line]
-    return JsonResponse({"errors": [{"line": n, "column": 1, "message": f"bad on {n}", "mend": "Mend it."} for n in wrong]})
+    return JsonResponse(
+        {"errors": [{"line": n, "column": 1, "message": f"bad on {n}", "mend": "Mend it."} for n in wrong]}
+    )
 
 
 def nowhere(request: HttpRequest, **_: str) -> HttpResponse:

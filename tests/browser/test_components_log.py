@@ -28,7 +28,9 @@ def open_log(page: Page, gallery: Gallery, query: str = "?stream") -> None:
 
 def at_bottom(page: Page) -> bool:
     """Whether the pane stands at its end."""
-    return bool(page.evaluate(f"(e => e.scrollHeight - e.scrollTop - e.clientHeight < 3)(document.querySelector('{LINES}'))"))
+    return bool(
+        page.evaluate(f"(e => e.scrollHeight - e.scrollTop - e.clientHeight < 3)(document.querySelector('{LINES}'))")
+    )
 
 
 def scroll(page: Page, by: int) -> None:
@@ -78,7 +80,7 @@ def test_a_page_that_was_cut_in_a_letter_goes_on_in_the_stream(page: Page, galle
 def test_it_follows_and_stops_when_the_reader_scrolls_up(page: Page, gallery: Gallery) -> None:
     gallery.log(numbered(300))
     open_log(page, gallery)
-    page.wait_for_function(f"(e => e.scrollTop > 1000)(document.querySelector('{LINES}'))")
+    expect(page.locator("#step-s10-line-300")).to_be_in_viewport()
     gallery.append(numbered(5))
     expect(page.locator("#step-s10-line-305")).to_be_visible()
     assert at_bottom(page)
@@ -97,7 +99,7 @@ def test_it_follows_and_stops_when_the_reader_scrolls_up(page: Page, gallery: Ga
 def test_a_small_scroll_up_keeps_following(page: Page, gallery: Gallery) -> None:
     gallery.log(numbered(300))
     open_log(page, gallery)
-    page.wait_for_function(f"(e => e.scrollTop > 1000)(document.querySelector('{LINES}'))")
+    expect(page.locator("#step-s10-line-300")).to_be_in_viewport()
     scroll(page, -30)
     gallery.append(numbered(3))
     expect(page.locator("#step-s10-line-303")).to_be_in_viewport()
@@ -107,7 +109,7 @@ def test_a_small_scroll_up_keeps_following(page: Page, gallery: Gallery) -> None
 def test_the_key_f_follows_again(page: Page, gallery: Gallery) -> None:
     gallery.log(numbered(300))
     open_log(page, gallery)
-    page.wait_for_function(f"(e => e.scrollTop > 1000)(document.querySelector('{LINES}'))")
+    expect(page.locator("#step-s10-line-300")).to_be_in_viewport()
     scroll(page, -600)
     expect(page.locator("log-pane .follow")).to_be_visible()
     page.keyboard.press("f")
