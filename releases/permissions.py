@@ -74,6 +74,11 @@ def visible[M: Model](model: type[M], user: User) -> QuerySet[M]:
     return rows if user.is_superuser else rows.filter(_member(model, user)).distinct()
 
 
+def visible_projects(user: User) -> QuerySet[models.Project]:
+    """The projects that the person is a member of."""
+    return visible(models.Project, user)
+
+
 def get[M: Model](model: type[M], user: User, need: Need, *related: str, **lookup: Any) -> M:
     """One row that the person may use for `need`; `related` names what to join.
 

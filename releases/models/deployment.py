@@ -97,6 +97,19 @@ class Deployment(models.Model):
             return None
         return (self.finished_at or now) - self.started_at
 
+    def seconds_taken(self) -> float | None:
+        """Seconds from start to end; None until it ended."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return (self.finished_at - self.started_at).total_seconds()
+
+    def downtime_state(self) -> str:
+        """How the measured downtime stands against the budget: "failed" over it, "waiting" from 80 %, else ""."""
+        budget = self.environment.downtime_budget
+        if self.downtime_measured is None or self.downtime_measured < 0.8 * budget:
+            return ""
+        return "failed" if self.downtime_measured > budget else "waiting"
+
     def marked_downtime(self, now: datetime) -> timedelta | None:
         """Time between the runbook's downtime marks; None when no mark was reached."""
         if self.downtime_opened_at is None:

@@ -1,6 +1,6 @@
 """A project, its services and its environments."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
@@ -96,6 +96,10 @@ class Environment(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def next_window(self, now: datetime) -> tuple[datetime, datetime] | None:
+        """The deploy window that is open at `now` or opens next; None when none is set (any time will do)."""
+        return min((window.next_after(now) for window in self.windows.all()), default=None)
+
     def local(self, moment: datetime) -> datetime:
         """The moment (aware, UTC) in this environment's zone."""
         return moment.astimezone(ZoneInfo(self.zone))
@@ -129,6 +133,17 @@ class DeployWindow(models.Model):
 
     def __str__(self) -> str:
         return f"{self.get_weekday_display()} {self.opens:%H:%M}-{self.closes:%H:%M}"
+
+    def next_after(self, now: datetime) -> tuple[datetime, datetime]:
+        """The window (start, end; aware) that is open at `now`, or else the next one."""
+        zone = ZoneInfo(self.environment.zone)
+        local = now.astimezone(zone)
+        for days in range(8):
+            day = local.date() + timedelta(days=days)
+            ends = datetime.combine(day, self.closes, zone)
+            if day.isoweekday() == self.weekday and ends > local:
+                return datetime.combine(day, self.opens, zone), ends
+        raise AssertionError("a weekday comes round within eight days")
 
 
 class EnvironmentLock(models.Model):

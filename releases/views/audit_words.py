@@ -1,0 +1,85 @@
+"""What each audited action is called on screen."""
+
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from releases.models import AuditEvent
+
+# action -> (sentence, state or icon). Actions of steps and deployments carry their status's shape.
+WORDS: Final[dict[str, Promise]] = {
+    "deployment.prepare": _("prepared the deployment"),
+    "deployment.approve": _("approved the plan"),
+    "deployment.withdraw": _("withdrew the approval"),
+    "deployment.start": _("started the deployment"),
+    "deployment.cancel": _("asked for the end of the deployment"),
+    "deployment.succeeded": _("The deployment succeeded"),
+    "deployment.failed": _("The deployment failed"),
+    "deployment.errored": _("The deployment stopped by a system error"),
+    "deployment.cancelled": _("The deployment was cancelled"),
+    "deployment.waiting": _("The deployment waits for a person"),
+    "deployment.unknown": _("The outcome of a step is unknown"),
+    "plan.rebuild": _("made a new plan; ticks and approvals are void"),
+    "checklist.tick": _("ticked a box"),
+    "checklist.untick": _("took a tick back"),
+    "checklist.prove": _("had a box checked"),
+    "step.start": _("began"),
+    "step.succeeded": _("succeeded"),
+    "step.failed": _("failed"),
+    "step.errored": _("stopped by a system error"),
+    "step.timed_out": _("took too long"),
+    "step.cancelled": _("was cancelled"),
+    "step.unknown": _("has an unknown outcome"),
+    "step.lost": _("can't be reached; still trying"),
+    "step.retry": _("is tried again"),
+    "step.skip": _("is skipped"),
+    "step.confirm": _("was answered"),
+    "step.resolve": _("was decided by a person"),
+    "environment.lock": _("locked the environment"),
+    "environment.unlock": _("unlocked the environment"),
+    "environment.change": _("changed the environment's settings"),
+    "environment.create": _("added an environment"),
+    "variable.set": _("set a variable"),
+    "variable.delete": _("removed a variable"),
+    "window.add": _("added a deploy window"),
+    "window.remove": _("removed a deploy window"),
+    "probe.set": _("set a health check"),
+    "host.create": _("added a host"),
+    "host.change": _("changed a host"),
+    "host.pin": _("pinned the host key"),
+    "host.unpin": _("took back the pinned host key"),
+    "host.key_changed": _("The host showed another key than the pinned one"),
+    "release.create": _("made a release"),
+    "release.change": _("changed a release"),
+    "artifact.register": _("registered an artifact"),
+    "runbook.create": _("added a runbook"),
+    "runbook.save": _("saved a new version of the runbook"),
+    "announcement.publish": _("published an announcement"),
+    "user.login": _("logged in"),
+    "user.logout": _("logged out"),
+}
+ICONS: Final = {
+    "deployment.approve": "user-check",
+    "environment.lock": "lock",
+    "environment.unlock": "lock-open",
+    "host.pin": "server",
+}
+
+
+def sentence(event: AuditEvent) -> str:
+    """One line about the event, without the name of who did it."""
+    words = str(WORDS.get(event.action, event.action))
+    subject = event.target_name if event.target_type != "deployment" else ""
+    reason = event.detail.get("reason", "") if isinstance(event.detail, dict) else ""
+    said = f"{subject} {words}" if subject else words
+    return f"{said}: {reason}" if reason else said
+
+
+def state_of(event: AuditEvent) -> str:
+    """The status whose shape stands beside the event; "" when an icon does."""
+    family, _dot, verb = event.action.partition(".")
+    if family not in {"deployment", "step"}:
+        return ""
+    known = {"succeeded", "failed", "errored", "timed_out", "cancelled", "unknown", "lost", "waiting"}
+    return verb if verb in known else {"start": "running", "skip": "skipped"}.get(verb, "")

@@ -1,0 +1,130 @@
+"""What runs where."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from django.db.models import F, Prefetch, QuerySet, Window
+from django.db.models.functions import RowNumber
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from releases import lifecycle, permissions
+from releases.engine import clock
+from releases.models import Backup, Deployment, DeployWindow, Environment, Outage, Step
+from releases.permissions import member_required, signed_in
+
+SHOWN = 5
+
+
+@require_GET
+@member_required
+def dashboard(request: HttpRequest) -> HttpResponse:
+    """Every environment: what runs there and since when, its last five deployments, lock, next window."""
+    user, now = signed_in(request), clock.now()
+    environments = list(_environments(permissions.visible(Environment, user)))
+    recent = _recent(environments)
+    cards = [_card(environment, recent[environment.pk], now) for environment in environments]
+    _count_steps(card["active"] for card in cards)
+    context = {
+        "cards": cards,
+        "deployments": _loaded(permissions.visible(Deployment, user)).order_by("-pk")[:7],
+        "backups": permissions.visible(Backup, user).select_related("environment", "service").order_by("-pk")[:4],
+        "budgets": [_month(environment, recent_month, now) for environment, recent_month in _months(environments, now)],
+        "active_state": next((card["active"].status for card in cards if card["active"]), ""),
+    }
+    return render(request, "releases/dashboard.html", context)
+
+
+def _environments(rows: QuerySet[Environment]) -> QuerySet[Environment]:
+    return (
+        rows.select_related("project", "lock__holder")
+        .prefetch_related(
+            Prefetch("windows", DeployWindow.objects.select_related("environment")),
+            "probes__service",
+            Prefetch("probes__outages", Outage.objects.filter(ended_at__isnull=True), to_attr="open_outages"),
+        )
+        .order_by("project", "-is_production", "position", "pk")
+    )
+
+
+def _loaded(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
+    return rows.select_related("release", "environment", "requested_by", "plan")
+
+
+def _recent(environments: list[Environment]) -> dict[int, list[Deployment]]:
+    """The last started deployments of each environment and the newest one that succeeded, newest first."""
+    ranked = Deployment.objects.filter(environment__in=environments, started_at__isnull=False).annotate(
+        rank=Window(RowNumber(), partition_by=F("environment"), order_by=F("pk").desc()),
+        success=Window(RowNumber(), partition_by=[F("environment"), F("status")], order_by=F("pk").desc()),
+    )
+    found: dict[int, list[Deployment]] = defaultdict(list)
+    wanted = _loaded(ranked.filter(rank__lte=SHOWN)).order_by("-pk")
+    for deployment in wanted:
+        found[deployment.environment_id].append(deployment)
+    running = _loaded(ranked.filter(success=1, status=lifecycle.SUCCEEDED))
+    for deployment in running:
+        if deployment not in found[deployment.environment_id]:
+            found[deployment.environment_id].append(deployment)
+    return found
+
+
+def _card(environment: Environment, recent: list[Deployment], now: datetime) -> dict[str, Any]:
+    lock = getattr(environment, "lock", None)
+    return {
+        "environment": environment,
+        "current": next((d for d in recent if d.status == lifecycle.SUCCEEDED), None),
+        "active": next((d for d in recent if d.is_active), None),
+        "last": list(reversed(recent[:SHOWN])),
+        "lock": lock if lock and lock.expires_at > now else None,
+        "window": environment.next_window(now),
+        "window_open": _is_open(environment, now),
+        "probes": [{"probe": probe, "outage": next(iter(probe.open_outages), None)} for probe in _probes(environment)],
+    }
+
+
+def _probes(environment: Environment) -> list[Any]:
+    return list(environment.probes.all())
+
+
+def _is_open(environment: Environment, now: datetime) -> bool:
+    window = environment.next_window(now)
+    return window is not None and window[0] <= now
+
+
+def _count_steps(active: Iterable[Deployment | None]) -> None:
+    """Give each active deployment how many of its steps passed, and of how many."""
+    shown = {deployment.pk: deployment for deployment in active if deployment}
+    counts: dict[int, list[str]] = defaultdict(list)
+    for number, status in Step.objects.filter(deployment__in=shown).values_list("deployment", "status"):
+        counts[number].append(status)
+    for number, deployment in shown.items():
+        passed = sum(status in lifecycle.STEP_PASSED for status in counts[number])
+        deployment.progress = f"{passed} / {len(counts[number])}"  # type: ignore[attr-defined]
+
+
+def _months(environments: list[Environment], now: datetime) -> list[tuple[Environment, list[Deployment]]]:
+    """The deployments of this month by environment, production ones only."""
+    production = [environment for environment in environments if environment.is_production]
+    found: dict[int, list[Deployment]] = defaultdict(list)
+    if production:
+        first = production[0].local(now).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        for row in Deployment.objects.filter(environment__in=production, started_at__gte=first):
+            found[row.environment_id].append(row)
+    return [(environment, found[environment.pk]) for environment in production]
+
+
+def _month(environment: Environment, rows: list[Deployment], now: datetime) -> dict[str, Any]:
+    down = sum(row.downtime_measured or 0 for row in rows)
+    allowed = environment.downtime_budget * max(len(rows), 1)
+    return {
+        "environment": environment,
+        "month": environment.local(now),
+        "count": len(rows),
+        "down": down,
+        "allowed": allowed,
+        "lost": sum(row.lost_requests or 0 for row in rows),
+        "state": "failed" if down > allowed else "waiting" if down >= 0.8 * allowed else "running",
+    }
