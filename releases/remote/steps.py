@@ -46,6 +46,8 @@ class StepScript:
 class StepStatus:
     """`unknown` is neither success nor failure: a person decides.
 
+    A finished step with a reason was ended by us: its exit code then says nothing of success.
+
     `reason`: of unknown: reboot, vanished; of finished: "", timeout, silence, cancelled; of refused: corrupt,
     diskfull, removed, cancelled, missing:TOOL; of fenced: the newest token; of running: "" or supervisor-lost; of
     absent: "" or removed.

