@@ -70,8 +70,7 @@ class Slot:
         with _allocation():
             self.clear()
             self._lock.close()
-            if not any(_taken(number) for number in NUMBERS if _lock_file(number).exists()):
-                ip("route", "del", *BLACKHOLE, check=False)
+            _remove_unused_route()
 
 
 def claim() -> Slot:
@@ -97,6 +96,7 @@ def sweep() -> None:
             if (STATE / f"{number}.folder").exists() and (lock := _try_lock(number)):
                 Slot(number, lock).clear()
                 lock.close()
+        _remove_unused_route()
 
 
 def ip(*arguments: str, check: bool = True) -> str:
@@ -133,6 +133,11 @@ def _taken(number: int) -> bool:
     if lock := _try_lock(number):
         lock.close()
     return lock is None
+
+
+def _remove_unused_route() -> None:
+    if not any(_taken(number) for number in NUMBERS if _lock_file(number).exists()):
+        ip("route", "del", *BLACKHOLE, check=False)
 
 
 def _unmount(folder: Path) -> None:
