@@ -86,15 +86,14 @@ class Hub:
     def _end(self) -> None:
         for task in self._tasks:
             task.cancel()
-        self._tasks = []
-        client, self._commands = self._commands, None
-        if client is not None:
-            self._spawn(self._close_when_quiet(client))
+        self._spawn(self._close(self._tasks, self._commands))
+        self._tasks, self._commands = [], None
 
-    async def _close_when_quiet(self, client: redis.asyncio.Redis) -> None:
+    async def _close(self, ended: list[asyncio.Task[None]], client: redis.asyncio.Redis | None) -> None:
         others = self._spawned - {asyncio.current_task()}
-        await asyncio.gather(*others, return_exceptions=True)
-        await client.aclose()
+        await asyncio.gather(*ended, *others, return_exceptions=True)
+        if client is not None:
+            await client.aclose()
 
     def _spawn(self, work: Coroutine[object, object, object]) -> None:
         task = asyncio.create_task(_quietly(work))
