@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 from asyncio.subprocess import Process
+from contextlib import suppress
 from pathlib import Path
 
 import asyncssh
@@ -102,13 +103,25 @@ async def wait_closed(door: Door) -> None:
 
 
 async def close(door: Door) -> None:
-    """Close the door; open connections of OpenSSH end with their processes."""
-    if isinstance(door, Process):
-        if door.returncode is None:
-            door.terminate()
-        await door.wait()
+    """Close the door and the connections that came through it."""
+    if not isinstance(door, Process):
+        door.close()
         return
-    door.close()
+    connections = children_of(door.pid)
+    if door.returncode is None:
+        door.terminate()
+    await door.wait()
+    for process in connections:
+        with suppress(ProcessLookupError):
+            os.kill(process, signal.SIGTERM)
+
+
+def children_of(process: int) -> list[int]:
+    """Processes that a process started and that still run (Linux; elsewhere none are known)."""
+    try:
+        return [int(word) for word in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+    except OSError:
+        return []
 
 
 async def control(machine: Machine, verb: str, name: str) -> None:

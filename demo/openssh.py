@@ -6,7 +6,7 @@ import shlex
 import shutil
 import signal
 import sys
-from asyncio.subprocess import DEVNULL, PIPE, Process
+from asyncio.subprocess import DEVNULL, Process
 from pathlib import Path
 
 from cloudwiki.embedded.process import end_with_parent
@@ -67,10 +67,12 @@ async def start(machine: Machine) -> Process:
     )  # fmt: skip
     (ssh / "sshd_config").write_text(text)
     preparation = end_with_parent(signal.SIGTERM) if sys.platform == "linux" else None
-    process = await asyncio.create_subprocess_exec(
-        program, "-D", "-e", "-f", str(ssh / "sshd_config"),
-        stdin=DEVNULL, stderr=PIPE, stdout=DEVNULL, start_new_session=True, preexec_fn=preparation,
-    )  # fmt: skip
+    # A file and not a pipe: connections that outlive sshd would hold a pipe open, and nobody would read it.
+    with (ssh / "sshd.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            program, "-D", "-e", "-f", str(ssh / "sshd_config"),
+            stdin=DEVNULL, stdout=DEVNULL, stderr=log, start_new_session=True, preexec_fn=preparation,
+        )  # fmt: skip
     try:
         await _until_it_listens(machine, process)
     except BaseException:
@@ -84,7 +86,7 @@ async def _until_it_listens(machine: Machine, process: Process) -> None:
     deadline = asyncio.get_running_loop().time() + 10
     while asyncio.get_running_loop().time() < deadline:
         if process.returncode is not None:
-            said = (await process.stderr.read()).decode(errors="replace").strip() if process.stderr else ""
+            said = (machine.folder / "ssh" / "sshd.log").read_text(errors="replace").strip()
             raise Unusable(f"sshd ended: {said or process.returncode}")
         try:
             _reader, writer = await asyncio.open_connection(machine.listen, machine.port)

@@ -1,6 +1,7 @@
 """The database of the demo's application: a small one beside our own, on the same server."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -28,18 +29,18 @@ def ensure() -> Database:
     """Make the demo's database where it is missing. Raises CommandError when the server does not allow it."""
     ours = settings.DATABASES["default"]
     own_name = str(connection.settings_dict["NAME"])
-    name = "demo_app" if own_name == OUR_NAME else f"{own_name}_demo_app"
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-        if cursor.fetchone() is None:
-            _create(name)
-    database = Database(
+    own = Database(
         host=str(ours.get("HOST") or "127.0.0.1"),
         port=int(ours.get("PORT") or 5432),
         user=str(ours.get("USER") or ""),
         password=str(ours.get("PASSWORD") or ""),
-        name=name,
+        name=own_name,
     )
+    database = replace(own, name="demo_app" if own_name == OUR_NAME else f"{own_name}_demo_app")
+    with connect(own) as session:
+        session.autocommit = True
+        if not session.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database.name]).fetchone():
+            _create(session, database.name)
     with connect(database) as session:
         session.execute(SCHEMA)
     return database
@@ -57,11 +58,12 @@ def connect(database: Database) -> "psycopg.Connection[tuple[object, ...]]":
     )
 
 
-def _create(name: str) -> None:
+def _create(session: "psycopg.Connection[tuple[object, ...]]", name: str) -> None:
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    except Exception as error:
+        session.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    except psycopg.errors.DuplicateDatabase:  # another process was quicker
+        return
+    except psycopg.Error as error:
         raise CommandError(
             f"The demo needs a database {name} and could not make it ({error}). Let the user of DATABASE_URL create"
             f" databases, or create {name} for it."
