@@ -60,7 +60,7 @@ WORDS: Final[dict[str, Promise]] = {
     "user.logout": _("logged out"),
 }
 ICONS: Final = {
-    "deployment.approve": "user-check",
+    "deployment.approve": "check",
     "environment.lock": "lock",
     "environment.unlock": "lock-open",
     "host.pin": "server",

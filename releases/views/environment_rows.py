@@ -1,0 +1,101 @@
+"""The rows that belong to an environment: variables, deploy windows, health checks."""
+
+from django.db import transaction
+from django.db.models import F
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST
+
+from releases import audit, permissions, secrets
+from releases.models import DeployWindow, Environment, Probe, User, Variable
+from releases.permissions import Need, actor, member_required, signed_in
+from releases.views.answers import verb
+from releases.views.environments import environment_page
+from releases.views.settings_forms import ProbeForm, VariableForm, WindowForm
+
+
+def _managed(request: HttpRequest, number: int) -> Environment:
+    return permissions.get(Environment, signed_in(request), Need.MANAGE, "project", "runbook", pk=number)
+
+
+@require_POST
+@member_required
+def set_variable(request: HttpRequest, number: int) -> HttpResponse:
+    """Add a variable or give it a new value. The audit log keeps the name, never the value."""
+    environment = _managed(request, number)
+    form = VariableForm(request.POST)
+    if not form.is_valid():
+        return environment_page(request, environment, 400, variable_form=form)
+    with transaction.atomic():
+        variable = _write_variable(environment, form, signed_in(request))
+        audit.record(actor(request), "variable.set", variable, secret=variable.is_secret)
+    return redirect("releases:environment", environment.pk)
+
+
+def _write_variable(environment: Environment, form: VariableForm, user: User) -> Variable:
+    given = form.cleaned_data
+    values = {
+        "type": given["type"],
+        "is_secret": given["is_secret"],
+        "value": "" if given["is_secret"] else given["value"],
+        "ciphertext": secrets.seal(given["value"]) if given["is_secret"] else b"",
+        "updated_by": user,
+    }
+    variable, is_new = Variable.objects.update_or_create(environment=environment, name=given["name"], defaults=values)
+    if not is_new:
+        Variable.objects.filter(pk=variable.pk).update(version=F("version") + 1)
+    return variable
+
+
+@verb
+def delete_variable(request: HttpRequest, number: int) -> HttpResponse:
+    """Remove a variable."""
+    variable = permissions.get(Variable, signed_in(request), Need.MANAGE, "environment__project", pk=number)
+    with transaction.atomic():
+        audit.record(actor(request), "variable.delete", variable)
+        variable.delete()
+    return redirect("releases:environment", variable.environment_id)
+
+
+@require_POST
+@member_required
+def add_window(request: HttpRequest, number: int) -> HttpResponse:
+    """Add a weekly deploy window."""
+    environment = _managed(request, number)
+    form = WindowForm(request.POST, instance=DeployWindow(environment=environment))
+    if not form.is_valid():
+        return environment_page(request, environment, 400, window_form=form)
+    with transaction.atomic():
+        form.save()
+        audit.record(actor(request), "window.add", form.instance)
+    return redirect("releases:environment", environment.pk)
+
+
+@verb
+def remove_window(request: HttpRequest, number: int) -> HttpResponse:
+    """Remove a deploy window."""
+    window = permissions.get(DeployWindow, signed_in(request), Need.MANAGE, "environment__project", pk=number)
+    with transaction.atomic():
+        audit.record(actor(request), "window.remove", window)
+        window.delete()
+    return redirect("releases:environment", window.environment_id)
+
+
+@require_POST
+@member_required
+def set_probe(request: HttpRequest, number: int) -> HttpResponse:
+    """Set the health check of a service; a service has one per environment."""
+    environment = _managed(request, number)
+    existing = Probe.objects.filter(environment=environment, service=_number(request.POST.get("service"))).first()
+    probe = existing or Probe(environment=environment)
+    form = ProbeForm(request.POST, instance=probe, environment=environment)
+    if not form.is_valid():
+        return environment_page(request, environment, 400, probe_form=form)
+    with transaction.atomic():
+        form.save()
+        audit.record(actor(request), "probe.set", form.instance, url=form.instance.url)
+    return redirect("releases:environment", environment.pk)
+
+
+def _number(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdigit() else 0

@@ -1,0 +1,108 @@
+"""An environment: its rules and its lock."""
+
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods
+
+from releases import audit, permissions
+from releases.engine import clock, locks
+from releases.engine.errors import EngineError
+from releases.models import Environment
+from releases.permissions import Need, actor, member_required, signed_in
+from releases.views.answers import verb
+from releases.views.settings_forms import ProbeForm, VariableForm, WindowForm
+
+
+class EnvironmentForm(forms.ModelForm[Environment]):
+    """The rules of an environment. A change voids the approvals of plans that are not started."""
+
+    class Meta:
+        model = Environment
+        fields = (
+            "name",
+            "runbook",
+            "is_production",
+            "zone",
+            "approvals_required",
+            "approver_not_requester",
+            "downtime_budget",
+            "duration_budget",
+            "checklist_lifetime",
+            "requests_per_minute",
+        )
+        help_texts = {
+            "is_production": gettext_lazy("Starting there asks for the environment's name."),
+            "requests_per_minute": gettext_lazy("Used to say how many requests a downtime lost."),
+        }
+
+
+@require_GET
+@member_required
+def environment(request: HttpRequest, number: int) -> HttpResponse:
+    """Everything that is set for one environment."""
+    found = permissions.get(Environment, signed_in(request), Need.VIEW, "project", "runbook", pk=number)
+    return environment_page(request, found)
+
+
+def environment_page(request: HttpRequest, found: Environment, status: int = 200, **forms_given: Any) -> HttpResponse:
+    """The page, with a form that was refused in place of its empty one."""
+    user = signed_in(request)
+    lock = getattr(found, "lock", None)
+    context = {
+        "environment": found,
+        "variables": found.variables.select_related("updated_by"),
+        "windows": found.windows.select_related("environment"),
+        "probes": found.probes.select_related("service", "host"),
+        "hosts": found.hosts.all(),
+        "lock": lock if lock and lock.expires_at > clock.now() else None,
+        "may_manage": permissions.may(user, Need.MANAGE, found.project_id),
+        "may_operate": permissions.may(user, Need.OPERATE, found.project_id),
+        "variable_form": forms_given.get("variable_form") or VariableForm(),
+        "window_form": forms_given.get("window_form") or WindowForm(),
+        "probe_form": forms_given.get("probe_form") or ProbeForm(environment=found),
+    }
+    return render(request, "releases/environment.html", context, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@member_required
+def edit_environment(request: HttpRequest, number: int) -> HttpResponse:
+    """Change the rules."""
+    found = permissions.get(Environment, signed_in(request), Need.MANAGE, "project", pk=number)
+    form = EnvironmentForm(request.POST or None, instance=found)
+    form.fields["runbook"].queryset = found.project.runbooks.all()  # type: ignore[attr-defined]
+    if request.method == "POST" and form.is_valid():
+        with transaction.atomic():
+            form.save()
+            audit.record(actor(request), "environment.change", found, changed=form.changed_data)
+        return redirect("releases:environment", found.pk)
+    context = {"form": form, "title": _("Rules of %s") % found}
+    return render(request, "releases/form.html", context, status=400 if form.errors else 200)
+
+
+@verb
+def lock(request: HttpRequest, number: int) -> HttpResponse:
+    """Hold the environment for some hours, for a reason."""
+    found = permissions.get(Environment, signed_in(request), Need.OPERATE, "project", pk=number)
+    try:
+        hours = float(request.POST.get("hours", ""))
+    except ValueError as error:
+        raise EngineError(_("Hours: give a number such as 2.")) from error
+    lifetime = timedelta(hours=min(max(hours, 0), 10_000))
+    locks.lock(found, signed_in(request), actor(request), request.POST.get("reason", "")[:300], lifetime)
+    return redirect("releases:environment", found.pk)
+
+
+@verb
+def unlock(request: HttpRequest, number: int) -> HttpResponse:
+    """End the lock; another person's needs a reason."""
+    found = permissions.get(Environment, signed_in(request), Need.OPERATE, "project", pk=number)
+    locks.unlock(found, actor(request), request.POST.get("reason", "")[:300])
+    return redirect("releases:environment", found.pk)
