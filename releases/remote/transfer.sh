@@ -39,7 +39,7 @@ room() { # BYTES needed beside what is there
 speak() { # says every 2 s that this is alive while a long thing runs
   (while sleep 2 2>/dev/null; do say state=working || exit; done) </dev/null >/dev/null &
   SPEAKER=$!
-  trap 'kill "$SPEAKER" 2>/dev/null' EXIT
+  trap 'kill -KILL "$SPEAKER" 2>/dev/null' EXIT  # folder_swap ignores TERM, and so would the speaker
 }
 sum() { # FILE into SUM
   SUM=$(sha256sum <"$1") || refuse unreadable
