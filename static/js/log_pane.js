@@ -1,6 +1,7 @@
 // The log of one attempt: reads it when it comes into view, grows with the stream, follows, finds, links to lines.
 import { LogSearch } from "./log_search.js";
 import { LogStore } from "./log_store.js";
+import { LogSwitches } from "./log_switches.js";
 import { LogView } from "./log_view.js";
 import { keepOpen } from "./requests.js";
 import { word } from "./words.js";
@@ -9,13 +10,6 @@ const PAGE = 1000; // lines asked for at once
 const NEAR = 48; // px from the end within which the pane follows
 const RETRY = 3; // seconds
 const HAND = 1000; // ms after a touch, a wheel or a key in which a scroll is the reader's
-
-const kept = (key, otherwise) => {
-  try { return JSON.parse(localStorage.getItem(key)) ?? otherwise; } catch { return otherwise; }
-};
-const keep = (key, value) => {
-  try { localStorage.setItem(key, JSON.stringify(value)); } catch { /* private mode */ }
-};
 
 export class LogPane extends HTMLElement {
   connectedCallback() {
@@ -33,6 +27,7 @@ export class LogPane extends HTMLElement {
       step: this.dataset.step, zone: this.dataset.zone, need: (from, to) => this.read(from, to),
     });
     this.search = new LogSearch(this);
+    this.switches = new LogSwitches(this);
     this.bind();
     this.visible = new IntersectionObserver((entries) => {
       if (entries.some((entry) => entry.isIntersecting)) this.start();
@@ -67,12 +62,6 @@ export class LogPane extends HTMLElement {
       this.lines.addEventListener(name, () => { this.touched = performance.now(); }, { passive: true });
     }
     this.part("follow").addEventListener("click", () => this.follow());
-    this.part("times").addEventListener("click", () => this.toggleTimes());
-    this.part("wrap").addEventListener("click", () => this.toggleWrap());
-    this.part("full")?.addEventListener("click", () => this.toggleFull());
-    this.addEventListener("fullscreenchange", () => this.showFull());
-    this.showTimes(kept("log-times", true));
-    this.showWrap(kept("log-wrap", false));
   }
 
   // Reading
@@ -172,7 +161,7 @@ export class LogPane extends HTMLElement {
     const more = this.store.total - before;
     this.part("total").textContent = word("lines", { count: this.store.total.toLocaleString() });
     if (more > 0) this.search.grown(before + 1);
-    if (this.following) requestAnimationFrame(() => { if (this.following) this.toEnd(); });
+    if (this.following) this.soonToEnd();
     else if (before > 0 && more > 0) { this.unseen += more; this.showPill(); }
   }
 
@@ -187,6 +176,14 @@ export class LogPane extends HTMLElement {
     // Measured from the end that was last followed: lines that came since did not move the reader.
     if (up && this.following && this.endTop - top > NEAR) this.pause();
     else if (!up && !this.following && this.view.distance <= NEAR) this.follow();
+  }
+
+  soonToEnd() {
+    if (this.ending) return;
+    this.ending = requestAnimationFrame(() => {
+      this.ending = 0;
+      if (this.following) this.toEnd();
+    });
   }
 
   toEnd() {
@@ -239,49 +236,18 @@ export class LogPane extends HTMLElement {
     this.view.redraw();
   }
 
-  // Switches
-
-  press(name, on) {
-    this.part(name)?.setAttribute("aria-pressed", String(on));
-  }
-
-  showTimes(on) {
-    this.press("times", on);
-    this.lines.classList.toggle("no-times", !on);
-  }
-
   toggleTimes() {
-    const on = this.lines.classList.contains("no-times");
-    keep("log-times", on);
-    this.showTimes(on);
-    this.settle();
-  }
-
-  showWrap(on) {
-    this.press("wrap", on);
-    this.lines.classList.toggle("wrap", on);
+    this.switches.toggleTimes();
   }
 
   toggleWrap() {
-    const on = !this.lines.classList.contains("wrap");
-    keep("log-wrap", on);
-    this.showWrap(on);
-    this.settle();
+    this.switches.toggleWrap();
   }
 
+  /** The width of the lines changed. */
   settle() {
     this.view.remeasure();
     if (this.following) this.toEnd();
-  }
-
-  toggleFull() {
-    if (document.fullscreenElement === this) document.exitFullscreen();
-    else this.requestFullscreen?.().catch(() => {});
-  }
-
-  showFull() {
-    this.press("full", document.fullscreenElement === this);
-    this.settle();
   }
 
   note(text) {

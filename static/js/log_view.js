@@ -1,5 +1,6 @@
 // Draws the lines near the viewport and no others, so that 200,000 lines cost what a screenful does.
-// The lines lie in blocks; a block out of sight is one empty element of the right height.
+// The lines lie in blocks. The drawn ones are neighbours; all the others are two empty elements, one above and
+// one below them, as high as their blocks are or are thought to be.
 import { draw } from "./ansi.js";
 import { word } from "./words.js";
 
@@ -10,19 +11,23 @@ export class LogView {
   /** `need(from, to)` is called for lines that should be shown and were not read yet. */
   constructor(place, store, { step, zone, need }) {
     Object.assign(this, { place, store, step, need });
-    this.blocks = [];
-    this.heights = [];
-    this.drawn = new Map();
+    this.heights = []; // px of every block, measured or estimated
+    this.drawn = new Map(); // index of a block -> {block, rows: number of a line -> its row}
     this.needle = "";
-    this.lineHeight = parseFloat(getComputedStyle(place).lineHeight) || 20;
     this.scheduled = false;
     this.format = clockFormat(zone);
-    this.sheet = document.createElement("div");
-    this.sheet.className = "sheet";
-    place.append(this.sheet);
+    this.above = document.createElement("div");
+    this.below = document.createElement("div");
+    place.append(this.above, this.below);
+    this.measureLine();
     place.addEventListener("scroll", () => this.schedule(), { passive: true });
     this.observer = new ResizeObserver(() => this.resized());
     this.observer.observe(place);
+  }
+
+  measureLine() {
+    this.width = this.place.clientWidth;
+    this.lineHeight = parseFloat(getComputedStyle(this.place).lineHeight) || 20;
   }
 
   schedule() {
@@ -31,104 +36,117 @@ export class LogView {
     requestAnimationFrame(() => { this.scheduled = false; this.render(); });
   }
 
-  /** Make the number of blocks fit the number of lines. */
-  extend() {
-    const before = this.blocks.length - 1;
-    const wanted = Math.ceil(this.store.total / BLOCK);
-    const fragment = document.createDocumentFragment();
-    while (this.blocks.length < wanted) {
-      const block = document.createElement("div");
-      block.className = "block";
-      this.blocks.push(block);
-      this.heights.push(0);
-      this.size(this.blocks.length - 1);
-      fragment.append(block);
-    }
-    this.sheet.append(fragment);
-    if (wanted > 0) this.size(wanted - 1);
-    if (before < 0) return;
-    const rows = this.drawn.get(before);
-    if (rows && rows.size < this.count(before)) this.fill(before); else this.size(before);
-  }
-
+  /** How many lines block `index` holds. */
   count(index) {
     return Math.max(0, Math.min(BLOCK, this.store.total - index * BLOCK));
   }
 
-  size(index) {
-    if (this.drawn.has(index)) return;
-    const height = this.heights[index] || this.count(index) * this.lineHeight;
-    this.blocks[index].style.blockSize = `${height}px`;
+  /** Make the number of blocks fit the number of lines. */
+  extend() {
+    const before = this.heights.length - 1;
+    const wanted = Math.ceil(this.store.total / BLOCK);
+    while (this.heights.length < wanted) this.heights.push(BLOCK * this.lineHeight);
+    if (before >= 0) this.estimate(before);
+    if (wanted > 0) this.estimate(wanted - 1);
+    const last = this.drawn.get(before);
+    if (last && last.rows.size < this.count(before)) this.fill(before);
+    this.space();
+  }
+
+  estimate(index) {
+    if (!this.drawn.has(index)) this.heights[index] = this.count(index) * this.lineHeight;
+  }
+
+  /** Height of the blocks from `from` up to but without `to`. */
+  sum(from, to) {
+    let height = 0;
+    for (let index = from; index < to; index += 1) height += this.heights[index];
+    return height;
+  }
+
+  space() {
+    const indexes = [...this.drawn.keys()];
+    const first = indexes.length ? Math.min(...indexes) : this.heights.length;
+    const next = indexes.length ? Math.max(...indexes) + 1 : this.heights.length;
+    this.above.style.blockSize = `${this.sum(0, first)}px`;
+    this.below.style.blockSize = `${this.sum(next, this.heights.length)}px`;
   }
 
   /** Lines `from` to `to` were read or changed. */
   changed(from, to) {
     this.extend();
-    for (let index = Math.floor((from - 1) / BLOCK); index <= Math.floor((to - 1) / BLOCK); index += 1) {
-      const drawn = this.drawn.get(index);
-      if (!drawn) { this.heights[index] = 0; this.size(index); continue; }
-      this.refresh(index, drawn, from, to);
+    for (const [index, { block, rows }] of this.drawn) {
+      const first = index * BLOCK + 1;
+      const end = Math.min(to, first + this.count(index) - 1);
+      // Only the lines that changed are drawn again, so that selected text stays selected.
+      for (let number = Math.max(first, from); number <= end; number += 1) {
+        const row = this.row(number);
+        const old = rows.get(number);
+        if (old) old.replaceWith(row); else block.append(row);
+        rows.set(number, row);
+      }
     }
     this.schedule();
   }
 
-  // Only the lines that changed are drawn again, so that selected text stays selected.
-  refresh(index, drawn, from, to) {
-    const first = index * BLOCK + 1;
-    for (let number = Math.max(first, from); number < first + this.count(index) && number <= to; number += 1) {
-      const row = this.row(number);
-      const old = drawn.get(number);
-      if (old) old.replaceWith(row); else this.blocks[index].append(row);
-      drawn.set(number, row);
-    }
-  }
-
   render() {
-    const top = this.place.scrollTop - MARGIN;
-    const bottom = this.place.scrollTop + this.place.clientHeight + MARGIN;
-    const seen = this.between(top, bottom);
-    for (const index of this.drawn.keys()) if (index < seen.from || index > seen.to) this.clear(index);
-    for (let index = seen.from; index <= seen.to; index += 1) if (!this.drawn.has(index)) this.fill(index);
+    if (!this.heights.length) return;
+    const { from, to } = this.between(this.place.scrollTop - MARGIN, this.place.scrollTop + this.place.clientHeight + MARGIN);
+    for (const [index, { block }] of this.drawn) {
+      if (index >= from && index <= to) continue;
+      block.remove();
+      this.drawn.delete(index);
+    }
+    let after = this.below;
+    for (let index = to; index >= from; index -= 1) {
+      if (!this.drawn.has(index)) {
+        const block = document.createElement("div");
+        this.drawn.set(index, { block, rows: new Map() });
+        after.before(block);
+        this.fill(index);
+      }
+      after = this.drawn.get(index).block;
+    }
+    this.measure(from, to);
   }
 
-  // Heights above are known or estimated; offsetTop asks the layout, which is right for both.
   between(top, bottom) {
-    let low = 0;
-    let high = this.blocks.length - 1;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      const block = this.blocks[middle];
-      if (block.offsetTop + block.offsetHeight < top) low = middle + 1; else high = middle;
+    const last = this.heights.length - 1;
+    let from = 0;
+    let height = this.heights[0];
+    while (from < last && height < top) { from += 1; height += this.heights[from]; }
+    let to = from;
+    while (to < last && height < bottom) { to += 1; height += this.heights[to]; }
+    return { from, to };
+  }
+
+  // A block that turns out higher than it was thought moves what is below it: what the reader looks at stays put.
+  measure(from, to) {
+    const top = this.place.scrollTop;
+    let end = this.sum(0, from);
+    let shift = 0;
+    for (let index = from; index <= to; index += 1) {
+      const height = this.drawn.get(index).block.getBoundingClientRect().height;
+      end += this.heights[index];
+      if (end <= top) shift += height - this.heights[index];
+      this.heights[index] = height;
     }
-    let to = low;
-    while (to + 1 < this.blocks.length && this.blocks[to + 1].offsetTop <= bottom) to += 1;
-    return { from: low, to: Math.min(to, this.blocks.length - 1) };
+    this.space();
+    if (Math.abs(shift) >= 1) this.place.scrollTop = top + shift;
   }
 
   fill(index) {
-    const block = this.blocks[index];
+    const { block, rows } = this.drawn.get(index);
     const first = index * BLOCK + 1;
     const last = first + this.count(index) - 1;
-    const rows = new Map();
     let missing = false;
+    rows.clear();
     for (let number = first; number <= last; number += 1) {
       missing ||= !this.store.has(number);
       rows.set(number, this.row(number));
     }
     block.replaceChildren(...rows.values());
-    block.style.blockSize = "";
-    this.drawn.set(index, rows);
     if (missing) this.need(first, last);
-  }
-
-  clear(index) {
-    const block = this.blocks[index];
-    const holds = block.contains(document.activeElement) || block.contains(getSelection()?.anchorNode ?? null);
-    if (holds && !getSelection()?.isCollapsed) return;
-    this.heights[index] = block.offsetHeight;
-    block.replaceChildren();
-    this.drawn.delete(index);
-    this.size(index);
   }
 
   row(number) {
@@ -150,39 +168,34 @@ export class LogView {
     return row;
   }
 
-  /** Draw everything on screen anew: the needle, the target or the width changed. */
+  /** Draw everything on screen anew: the needle or the target changed. */
   redraw() {
-    for (const index of [...this.drawn.keys()]) this.fill(index);
+    for (const index of this.drawn.keys()) this.fill(index);
     this.schedule();
   }
 
   resized() {
-    const width = this.place.clientWidth;
-    if (width === this.width) { this.schedule(); return; }
-    this.width = width;
-    this.lineHeight = parseFloat(getComputedStyle(this.place).lineHeight) || this.lineHeight;
-    this.remeasure();
+    if (this.place.clientWidth === this.width) this.schedule(); else this.remeasure();
   }
 
   /** Forget measured heights: lines wrap differently now. */
   remeasure() {
-    this.heights.fill(0);
-    for (let index = 0; index < this.blocks.length; index += 1) this.size(index);
-    this.schedule();
+    this.measureLine();
+    for (let index = 0; index < this.heights.length; index += 1) this.heights[index] = this.count(index) * this.lineHeight;
+    this.render();
   }
 
   /** Bring line `number` into the middle of the pane and draw it. */
   show(number) {
     const index = Math.floor((number - 1) / BLOCK);
-    if (index < 0 || index >= this.blocks.length) return;
-    for (let turn = 0; turn < 2; turn += 1) {
-      if (!this.drawn.has(index)) this.fill(index);
-      const row = this.drawn.get(index).get(number);
-      if (!row) return;
-      const middle = row.offsetTop - (this.place.clientHeight - row.offsetHeight) / 2;
-      this.place.scrollTop = Math.max(0, middle);
-      this.render();
-    }
+    if (index < 0 || index >= this.heights.length) return;
+    const half = this.place.clientHeight / 2;
+    this.place.scrollTop = this.sum(0, index) + ((number - 1) % BLOCK) * this.lineHeight - half;
+    this.render();
+    const row = this.drawn.get(index)?.rows.get(number);
+    if (!row) return;
+    this.place.scrollTop = row.offsetTop - half + row.offsetHeight / 2;
+    this.render();
   }
 
   toBottom() {

@@ -221,6 +221,7 @@ class Server(ThreadingMixIn, WSGIServer):
     """A thread a request, so that an open stream does not keep the others out."""
 
     daemon_threads = True
+    request_queue_size = 128
 
 
 class Quiet(WSGIRequestHandler):

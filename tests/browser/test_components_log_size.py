@@ -1,5 +1,6 @@
 """200,000 lines: no stall, little drawn, everything found."""
 
+import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
@@ -59,7 +60,7 @@ def test_200_000_stored_lines(page: Page, gallery: Gallery) -> None:
             page.evaluate(f"(e => e.scrollTop = e.scrollHeight * {share})(document.querySelector('{LINES}'))")
             until(page, IN_THE_MIDDLE)
         page.locator('[data-log="find"]').fill("number 19999")
-        expect(page.locator('[data-log="matches"]')).to_have_text("1 / 11", timeout=60_000)
+        expect(page.locator('[data-log="matches"]')).to_have_text(re.compile(r"\d+ / 11$"), timeout=60_000)
 
     calm(page, read_it)
 
