@@ -1,17 +1,17 @@
 """The addresses of the project."""
 
-from importlib.util import find_spec
-
 from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from cloudwiki import health
+from releases.views.accounts import LoginView, LogoutView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("healthz", health.healthz, name="healthz"),
     path("readyz", health.readyz, name="readyz"),
     path("i18n/", include("django.conf.urls.i18n")),
     path("admin/", admin.site.urls),
+    path("login/", LoginView.as_view(), name="login"),
+    path("logout/", LogoutView.as_view(), name="logout"),
+    path("", include("releases.urls")),
 ]
-if find_spec("releases.urls"):
-    urlpatterns.append(path("", include("releases.urls")))

@@ -3,7 +3,20 @@
 from django.urls import URLPattern, URLResolver, path
 
 from releases.api import api
-from releases.views import consent, decide, live
+from releases.views import (
+    announcements,
+    backups,
+    consent,
+    dashboard,
+    decide,
+    environment_rows,
+    environments,
+    history,
+    hosts,
+    live,
+    releases,
+    runbooks,
+)
 
 app_name = "releases"
 
@@ -31,7 +44,67 @@ live_urls: list[URLPattern | URLResolver] = [
     path("attempt-files/<int:number>", live.attempt_file, name="attempt_file"),
 ]
 
+release_urls: list[URLPattern | URLResolver] = [
+    path("releases/", releases.releases, name="releases"),
+    path("releases/new", releases.new_release, name="new_release"),
+    path("releases/<int:number>/", releases.release, name="release"),
+    path("releases/<int:number>/edit", releases.edit_release, name="edit_release"),
+    path("releases/<int:number>/artifacts", releases.add_artifact, name="add_artifact"),
+    path("artifacts/<int:number>/record", releases.record_artifact, name="record_artifact"),
+]
+
+runbook_urls: list[URLPattern | URLResolver] = [
+    path("runbooks/", runbooks.runbooks, name="runbooks"),
+    path("runbooks/new", runbooks.new_runbook, name="new_runbook"),
+    path("runbooks/validate", runbooks.validate_runbook, name="validate_runbook"),
+    path("runbooks/<int:number>/", runbooks.runbook, name="runbook"),
+    path("runbooks/<int:number>/edit", runbooks.edit_runbook, name="edit_runbook"),
+    path("runbook-versions/<int:number>/text", runbooks.runbook_text, name="runbook_text"),
+]
+
+host_urls: list[URLPattern | URLResolver] = [
+    path("hosts/", hosts.hosts, name="hosts"),
+    path("hosts/new", hosts.new_host, name="new_host"),
+    path("hosts/<int:number>/", hosts.host, name="host"),
+    path("hosts/<int:number>/edit", hosts.edit_host, name="edit_host"),
+    path("hosts/<int:number>/scan", hosts.scan, name="scan_host"),
+    path("hosts/<int:number>/pin", hosts.pin, name="pin_host"),
+    path("hosts/<int:number>/unpin", hosts.unpin, name="unpin_host"),
+    path("hosts/<int:number>/check", hosts.check, name="check_host"),
+]
+
+environment_urls: list[URLPattern | URLResolver] = [
+    path("environments/<int:number>/", environments.environment, name="environment"),
+    path("environments/<int:number>/edit", environments.edit_environment, name="edit_environment"),
+    path("environments/<int:number>/lock", environments.lock, name="lock"),
+    path("environments/<int:number>/unlock", environments.unlock, name="unlock"),
+    path("environments/<int:number>/variables", environment_rows.set_variable, name="set_variable"),
+    path("environments/<int:number>/windows", environment_rows.add_window, name="add_window"),
+    path("environments/<int:number>/probes", environment_rows.set_probe, name="set_probe"),
+    path("variables/<int:number>/delete", environment_rows.delete_variable, name="delete_variable"),
+    path("windows/<int:number>/remove", environment_rows.remove_window, name="remove_window"),
+]
+
+record_urls: list[URLPattern | URLResolver] = [
+    path("", dashboard.dashboard, name="dashboard"),
+    path("history/", history.history, name="history"),
+    path("audit/", history.audit_log, name="audit"),
+    path("audit/verify", history.audit_verify, name="audit_verify"),
+    path("backups/", backups.backups, name="backups"),
+]
+
+public_urls: list[URLPattern | URLResolver] = [
+    path("announcements/", announcements.announcements, name="announcements"),
+    path("announcements/<slug:slug>/", announcements.project_announcements, name="project_announcements"),
+]
+
 urlpatterns: list[URLPattern | URLResolver] = [
+    *record_urls,
+    *release_urls,
+    *runbook_urls,
+    *host_urls,
+    *environment_urls,
+    *public_urls,
     path("api/", api.urls),
     *deployment_verbs,
     *live_urls,

@@ -4,7 +4,7 @@ import pgtrigger
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
-from releases.models.choices import one_of
+from releases.models.choices import in_reader_language, one_of
 from releases.models.history import append_only
 
 
@@ -46,6 +46,14 @@ class Announcement(models.Model):
 
     def __str__(self) -> str:
         return self.title_en
+
+    def title(self) -> str:
+        """The title in the reader's language."""
+        return in_reader_language(self.title_ko, self.title_en)
+
+    def body(self) -> str:
+        """The text in the reader's language."""
+        return in_reader_language(self.body_ko, self.body_en)
 
 
 class AnnouncementRevision(models.Model):

@@ -1,0 +1,261 @@
+"""The list of steps: phases, rows, and under each row its question, its commands and its logs."""
+
+from itertools import groupby
+from typing import Any, Final
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext
+
+from releases import lifecycle
+from releases.models import Attempt, Phase, Step
+from releases.templatetags.figures import size
+from releases.templatetags.icons import state_word
+from releases.views.run_state import HALTED, Run, local
+
+BODY: Final = "releases/step_body.html"
+OPEN: Final = HALTED | lifecycle.STEP_BUSY | {lifecycle.WAITING}
+TICKING: Final = lifecycle.STEP_BUSY | {lifecycle.WAITING}
+SKIPPED_BECAUSE: Final = {
+    "schema_changed": gettext_lazy("the schema does not change"),
+    "nginx_changed": gettext_lazy("the nginx configuration does not change"),
+}
+UNKNOWN_BECAUSE: Final = {
+    "vanished": gettext_lazy("Its process is gone and left no exit code."),
+    "reboot": gettext_lazy("The machine was restarted while it ran."),
+    "unreachable": gettext_lazy("The machine could not be reached for 10 minutes."),
+    "corrupt": gettext_lazy("What it left on the machine can't be read."),
+    "diskfull": gettext_lazy("The machine's disk was full, so its end was not written."),
+}
+
+
+def skipped_because(reason: str) -> str:
+    """Why a step is left out: a condition in words, or the words of a person."""
+    return str(SKIPPED_BECAUSE.get(reason, reason))
+
+
+def phases(run: Run) -> list[dict[str, Any]]:
+    """The steps under the headings of their phases, in the order in which they run."""
+    found = []
+    for phase, group in groupby(run.steps, key=lambda step: step.phase):
+        steps = list(group)
+        first = run.rail.index(steps[0]) if steps[0] in run.rail else 0
+        found.append(
+            {
+                "title": Phase(phase).label,
+                "elapsed": run.window(steps),
+                "estimate": sum(step.estimate for step in steps if step.status != lifecycle.SKIPPED),
+                "down": first > 0,
+                "down_todo": first > 0 and run.steps.index(steps[0]) > run.reached,
+                "steps": [row(run, step) for step in steps],
+            }
+        )
+    return found
+
+
+def row(run: Run, step: Step) -> dict[str, Any]:
+    """One step with everything under it."""
+    attempts = list(step.attempts.all())
+    return {
+        "key": step.key,
+        "number": step.number,
+        "title": step.title(),
+        "role": step.get_role_display(),
+        "note": _note(run, step, attempts),
+        "status": step.status,
+        "elapsed": run.spent(step),
+        "estimate": step.estimate,
+        "ticking": step.status in TICKING,
+        "open": step.status in OPEN,
+        "opens_downtime": step.opens_downtime,
+        "closes_downtime": step.closes_downtime,
+        "down": _rail_place(run, step),
+        "down_todo": run.steps.index(step) > run.reached,
+        "attempts": _attempts_tag(attempts),
+        "attempts_state": next((a.status for a in attempts if a.status != lifecycle.SUCCEEDED), ""),
+        "skipped_because": skipped_because(step.reason) if step.status == lifecycle.SKIPPED else "",
+        "body": BODY,
+        "commands": run.planned[step.key].lines if step.key in run.planned else (),
+        "tries": [_try(attempt) for attempt in reversed(attempts)],
+        "panes": [_pane(run, step, attempt) for attempt in reversed(attempts) if _has_log(step, attempt)],
+        **_question(run, step, attempts),
+    }
+
+
+def _rail_place(run: Run, step: Step) -> str:
+    if step not in run.rail:
+        return ""
+    if step == run.rail[0]:
+        return "first"
+    return "last" if step == run.rail[-1] else "middle"
+
+
+def _attempts_tag(attempts: list[Attempt]) -> str:
+    if len(attempts) < 2:
+        return ""
+    text = pgettext("attempt of a step", "#%(number)s %(state)s")
+    return " · ".join(text % {"number": a.number, "state": state_word(a.status).lower()} for a in attempts)
+
+
+def _note(run: Run, step: Step, attempts: list[Attempt]) -> str:
+    """What is worth reading in the row: how far a transfer is, what was proved, else the plan's note."""
+    newest = attempts[-1] if attempts else None
+    if newest and newest.progress and newest.status in lifecycle.STEP_BUSY:
+        done, total = newest.progress.get("done", 0), newest.progress.get("total", 0)
+        return f"{100 * done // total if total else 0}% · {size(done)} / {size(total)}"
+    if newest and newest.status == lifecycle.SUCCEEDED and (said := evidence_note(newest.evidence)):
+        return said
+    if step.status == lifecycle.PENDING and step.retry_at:
+        return _("is tried again at %s") % f"{run.deployment.environment.local(step.retry_at):%H:%M:%S}"
+    planned = run.planned.get(step.key)
+    if planned is None or step.opens_downtime or step.closes_downtime or step.status == lifecycle.SKIPPED:
+        return ""
+    return local(planned.note) or _alongside(run, step)
+
+
+def _alongside(run: Run, step: Step) -> str:
+    """Steps that wait for the same ones run side by side."""
+    after = run.planned[step.key].after
+    twins = [
+        s.number
+        for s in run.steps
+        if s != step and s.key in run.planned and run.planned[s.key].after == after and after
+    ]
+    return _("together with %s") % ", ".join(twins) if twins else ""
+
+
+def evidence_note(evidence: dict[str, Any]) -> str:
+    """The proof of an action in a few words: size, digest, files sent, answers."""
+    parts = []
+    copies = evidence.get("backups") or evidence.get("artifacts")
+    if isinstance(copies, list):
+        parts.append(size(sum(int(entry.get("size", 0)) for entry in copies if isinstance(entry, dict))))
+    elif "size" in evidence:
+        parts.append(size(evidence["size"]))
+    if evidence.get("files", 0) and int(evidence["files"]) > 1:
+        counts = {"sent": evidence.get("files_sent", 0), "files": evidence["files"]}
+        parts.append(_("%(sent)s of %(files)s files sent") % counts)
+    if evidence.get("sha256") or (isinstance(copies, list) and copies):
+        parts.append(_("SHA-256 checked"))
+    answers = evidence.get("answers")
+    if isinstance(answers, list) and answers:
+        parts.append(" · ".join(f"{a.get('status')} {a.get('milliseconds', 0):.0f} ms" for a in answers))
+    if "watched_seconds" in evidence:
+        parts.append(_("watched for %s s") % evidence["watched_seconds"])
+    return " · ".join(parts)
+
+
+def _try(attempt: Attempt) -> dict[str, Any]:
+    return {
+        "number": attempt.number,
+        "status": attempt.status,
+        "at": attempt.started_at or attempt.created_at,
+        "host": attempt.host_name,
+        "exit_code": attempt.exit_code,
+        "reason": _reason(attempt.reason),
+        "person": str(attempt.decided_by) if attempt.decided_by else "",
+        "note": attempt.note,
+        "files": [
+            {"name": file.name, "size": file.size, "url": reverse("releases:attempt_file", args=[file.pk])}
+            for file in attempt.files.all()
+        ],
+    }
+
+
+def _has_log(step: Step, attempt: Attempt) -> bool:
+    return step.action != "manual" or attempt.log_size > 0
+
+
+def _pane(run: Run, step: Step, attempt: Attempt) -> dict[str, Any]:
+    return {
+        "attempt": attempt.pk,
+        "number": attempt.number,
+        "step_key": step.key,
+        "step_title": step.title(),
+        "host": attempt.host_name,
+        "total_lines": attempt.log_lines,
+        "zone": run.deployment.environment.zone,
+        "lines_url": reverse("releases:log_lines", args=[attempt.pk]),
+        "raw_url": reverse("releases:log_raw", args=[attempt.pk]),
+    }
+
+
+def _reason(reason: str) -> str:
+    return str(UNKNOWN_BECAUSE.get(reason, reason))
+
+
+def _question(run: Run, step: Step, attempts: list[Attempt]) -> dict[str, Any]:
+    """What a person is asked about this step, if anything."""
+    asked = {"step_key": step.key, "version": attempts[-1].pk if attempts else "", "may_decide": run.may_operate}
+    if step.status == lifecycle.UNKNOWN and attempts:
+        return {"unknown": asked | _unknown(run, step, attempts[-1])}
+    if step.status == lifecycle.WAITING and attempts:
+        return {"manual": asked | _manual(run, step)}
+    if step.status in lifecycle.STEP_STOPPED:
+        return {"failed": asked | _failed(run, step)}
+    return {}
+
+
+def _unknown(run: Run, step: Step, attempt: Attempt) -> dict[str, Any]:
+    environment, planned = run.deployment.environment, run.planned.get(step.key)
+    seen = attempt.last_seen_at or attempt.started_at
+    again = (
+        _("Running it again is safe: the step is written so that twice is as good as once.")
+        if planned and planned.idempotent
+        else _("The runbook does not say that running it twice is safe. Look first.")
+    )
+    facts = [
+        (_("Ran on"), attempt.host_name or _("the controller")),
+        (_("Last seen"), f"{environment.local(seen):%H:%M:%S}" if seen else ""),
+        (_("What is missing"), _reason(attempt.reason) or _("How it ended was never told.")),
+        (_("Log"), _("%s lines are stored") % attempt.log_lines),
+        (_("Safe choice"), again),
+    ]
+    return {
+        "facts": [{"label": label, "text": text} for label, text in facts if text],
+        "url": reverse("releases:resolve", args=[step.pk]),
+        "idempotent": bool(planned and planned.idempotent),
+    }
+
+
+def _manual(run: Run, step: Step) -> dict[str, Any]:
+    parameters = run.planned[step.key].parameters if step.key in run.planned else {}
+    texts = parameters.get("instructions") or {}
+    said = texts if isinstance(texts, str) else _in_language(texts)
+    return {
+        "heading": _("Do this, then say how it went."),
+        "instructions": said,
+        "url": reverse("releases:confirm", args=[step.pk]),
+        "needs_note": False,
+        "takes_file": bool(parameters.get("allow_file")),
+    }
+
+
+def _in_language(texts: dict[str, str]) -> str:
+    from releases.runbooks.model import LocalText
+
+    return local(LocalText(texts.get("ko", ""), texts.get("en", "")))
+
+
+_HEADINGS: Final = {
+    lifecycle.FAILED: gettext_lazy("This step failed and stopped the deployment. Nothing more runs."),
+    lifecycle.TIMED_OUT: gettext_lazy("This step took too long and was ended. Nothing more runs."),
+    lifecycle.ERRORED: gettext_lazy("Cloud Wiki could not do this step. Nothing more runs."),
+    lifecycle.CANCELLED: gettext_lazy("This step was cancelled. Nothing more runs."),
+}
+
+
+def _failed(run: Run, step: Step) -> dict[str, Any]:
+    stopped = run.deployment.status in lifecycle.STOPPED
+    mend = _("Look at the log, mend the cause, then try again. Trying again goes on from this step.")
+    if not stopped:
+        mend = _("Other steps are coming to their end; then this one can be tried again.")
+    return {
+        "state": step.status,
+        "heading": _HEADINGS[step.status] if stopped else _("This step stopped the deployment."),
+        "detail": _reason(step.reason),
+        "mend": mend if run.may_operate or not stopped else "",
+        "retry_url": reverse("releases:retry", args=[step.pk]),
+        "skip_url": reverse("releases:skip", args=[step.pk]),
+        "may_decide": run.may_operate and stopped,
+    }
