@@ -5,6 +5,7 @@ import sys
 from datetime import timedelta
 from pathlib import Path
 
+import django_stubs_ext
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +14,9 @@ from cloudwiki import keys
 from cloudwiki.embedded import addresses, data_folder
 from cloudwiki.environment import Environment, broker_address
 from cloudwiki.log_format import logging_settings
+
+# Lets admin and form classes name their model in brackets, as the type checker wants it.
+django_stubs_ext.monkeypatch()
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env = Environment()
@@ -52,6 +56,8 @@ except (OSError, ValueError) as problem:
 # Network.
 CLOUDWIKI_HOST = env.text("CLOUDWIKI_HOST", "127.0.0.1")
 CLOUDWIKI_PORT = env.number("CLOUDWIKI_PORT", 8000, 0, 65535)
+# How long an upload may still take when the web server is asked to end; streams end by themselves at once.
+CLOUDWIKI_GRACEFUL_SECONDS = env.number("CLOUDWIKI_GRACEFUL_SECONDS", 10, 1, 3600)
 ALLOWED_HOSTS = env.words(
     "ALLOWED_HOSTS",
     None if PRODUCTION else ["localhost", "127.0.0.1", "[::1]"],
