@@ -57,7 +57,7 @@ class EnvironmentAdmin(admin.ModelAdmin[Environment]):
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin):
+class PersonAdmin(UserAdmin[User]):
     """People."""
 
     list_display = ("username", "display_name", "role", "is_active", "is_superuser")

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from releases import lifecycle
 from releases.actions import registry
 from releases.actions.base import ActionError, DirectAction, ScriptAction, StepContext
+from releases.actions.shell import in_place
 from releases.engine import attempts
 from releases.engine.attempts import Outcome, Retries
 from releases.engine.machines import Machines
@@ -87,13 +88,14 @@ class Performance:
         return since is not None and (self.launched.is_set() or time.monotonic() - since > 1.0)
 
     def perform(self) -> None:
-        """Bring the attempt to its end and keep the outcome; returns early when another driver shall go on."""
+        """Bring the attempt to its end and keep the outcome; returns early when another driver shall go on.
+
+        Raises Fenced when another driver has the lease already.
+        """
         try:
             outcome = self._patiently(self._followed)
             if outcome is not None:
                 self._patiently(lambda: self._finish(outcome))
-        except Fenced:
-            log.info("fenced", attempt=self.attempt.pk, token=self.run.token)
         finally:
             if self._writer is not None:
                 self._writer.abandon()
@@ -266,7 +268,8 @@ class Performance:
     def _check(self, check: CompiledScript) -> bool | None:
         """Run the step's check command: is the effect there? None when that can't be known either."""
         name = f"{self.attempt.remote_id}-check-{self.run.token}"
-        script = self._wrapped(name, check.text, check.parameters, check.secrets, timeout=60)
+        checking = in_place(self.context, check)
+        script = self._wrapped(name, checking.text, checking.parameters, checking.secrets, timeout=60)
         client = self.run.machines.client(self.planned.runs_on)
         status = client.launch_and_follow(script, 0, lambda data: None, self.run.let_go)
         return status.exit_code == 0 if status.state == "finished" and not status.reason else None

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from releases.engine.errors import EngineError
 from releases.models import Environment, Plan, Release, RunbookVersion
 from releases.runbooks import loader, model, plan
+from releases.runbooks.messages import RunbookErrors
 
 
 class PlanError(EngineError):
@@ -74,7 +75,7 @@ def content_of(release: Release, environment: Environment, version: RunbookVersi
 def _load(version: RunbookVersion) -> model.Runbook:
     try:
         return loader.load(version.text)
-    except loader.RunbookErrors as error:
+    except RunbookErrors as error:
         raise PlanError(_("The runbook has errors; open it and mend them first: %s") % error) from error
 
 

@@ -59,7 +59,7 @@ def held(deployment_id: int, token: int) -> Iterator[None]:
         yield
 
 
-def _change(deployment_id: int, token: int, assignment: str, values: list[object]) -> None:
+def _change(deployment_id: int, token: int, assignment: str, values: list[float | str]) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             f"UPDATE releases_lease SET {assignment} WHERE deployment_id = %s AND token = %s",  # noqa: S608 constant

@@ -43,4 +43,4 @@ class LogoutView(views.LogoutView):
             who = actor(request)
             if who.user is not None:
                 audit.record(who, "user.logout", who.user)
-        return super().post(request, *args, **named)  # type: ignore[return-value]
+        return super().post(request, *args, **named)

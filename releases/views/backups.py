@@ -22,7 +22,7 @@ def _environments(request: HttpRequest) -> QuerySet[Environment]:
 class BackupFilter(django_filters.FilterSet):
     """Where and what."""
 
-    environment = django_filters.ModelChoiceFilter(label=gettext_lazy("Environment"), queryset=_environments)
+    environment = django_filters.ModelChoiceFilter(label=gettext_lazy("Environment"), queryset=_environments)  # type: ignore[arg-type]
     kind = django_filters.ChoiceFilter(label=gettext_lazy("Kind"), choices=Backup.Kind.choices)
     name = django_filters.CharFilter(label=gettext_lazy("Name"), lookup_expr="icontains")
 

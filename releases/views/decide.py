@@ -67,7 +67,7 @@ def resolve(request: HttpRequest, number: int) -> HttpResponse:
     return back_to(step.deployment)
 
 
-def _attached(given: UploadedFile) -> AttemptFile:
+def _attached(given: UploadedFile[bytes]) -> AttemptFile:
     if (given.size or 0) > LARGEST_FILE:
         raise EngineError(_("File: it is larger than 5 MB; give a smaller one."))
     data = given.read()

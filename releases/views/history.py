@@ -47,12 +47,12 @@ def _environments(request: HttpRequest) -> QuerySet[Environment]:
 class DeploymentFilter(django_filters.FilterSet):
     """Who, what, when, where, how it ended."""
 
-    environment = django_filters.ModelChoiceFilter(label=gettext_lazy("Environment"), queryset=_environments)
+    environment = django_filters.ModelChoiceFilter(label=gettext_lazy("Environment"), queryset=_environments)  # type: ignore[arg-type]
     status = django_filters.ChoiceFilter(
         label=gettext_lazy("Outcome"), choices=[(status, Status(status).label) for status in lifecycle.DEPLOYMENT]
     )
     kind = django_filters.ChoiceFilter(label=gettext_lazy("Kind"), choices=DeploymentKind.choices)
-    requested_by = django_filters.ModelChoiceFilter(label=gettext_lazy("Who"), queryset=_people)
+    requested_by = django_filters.ModelChoiceFilter(label=gettext_lazy("Who"), queryset=_people)  # type: ignore[arg-type]
     release = django_filters.CharFilter(
         label=gettext_lazy("Release"), field_name="release__version", lookup_expr="icontains"
     )
@@ -68,7 +68,7 @@ class AuditFilter(django_filters.FilterSet):
     """Who did what, when."""
 
     action = django_filters.ChoiceFilter(label=gettext_lazy("Action"), choices=list(audit_words.WORDS.items()))
-    actor = django_filters.ModelChoiceFilter(label=gettext_lazy("Who"), queryset=_people)
+    actor = django_filters.ModelChoiceFilter(label=gettext_lazy("Who"), queryset=_people)  # type: ignore[arg-type]
     target = django_filters.CharFilter(label=gettext_lazy("Target"), field_name="target_name", lookup_expr="icontains")
     since = django_filters.DateFilter(label=gettext_lazy("From"), field_name="at", lookup_expr="date__gte")
     until = django_filters.DateFilter(label=gettext_lazy("To"), field_name="at", lookup_expr="date__lte")

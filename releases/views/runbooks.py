@@ -17,6 +17,7 @@ from releases.audit import Actor
 from releases.models import Project, Runbook, RunbookVersion, User
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.runbooks import diff, loader, plan
+from releases.runbooks.messages import RunbookErrors
 
 LARGEST = 256 * 1024  # bytes of a runbook's text
 
@@ -129,7 +130,7 @@ def problems(text: str) -> list[dict[str, object]]:
         return [_problem(1, 1, "", _("The text is larger than 256 KB."), _("Split it into several runbooks."))]
     try:
         loader.load(text)
-    except loader.RunbookErrors as found:
+    except RunbookErrors as found:
         return [_problem(e.line, e.column, e.path, str(e.message), str(e.mend)) for e in found.errors]
     return []
 
@@ -157,7 +158,7 @@ def _problem(line: int, column: int, path: str, message: str, mend: str) -> dict
     return {"line": line, "column": column, "path": path, "message": message, "mend": mend}
 
 
-def _first_text(file: UploadedFile | None, shipped: str) -> str:
+def _first_text(file: UploadedFile[bytes] | None, shipped: str) -> str:
     if file is None:
         return loader.seed_text(shipped) if shipped else ""
     if (file.size or 0) > LARGEST:
@@ -182,7 +183,7 @@ def _hunks(old: str, new: str) -> list[dict[str, object]]:
 def _read(text: str) -> dict[str, object] | None:
     try:
         found = loader.load(text)
-    except loader.RunbookErrors:
+    except RunbookErrors:
         return None
     return {"steps": found.steps, "checklist": found.checklist, "totals": plan.totals(found.steps)}
 
