@@ -100,6 +100,7 @@ export class LogPane extends HTMLElement {
 
   take(answer) {
     this.note("");
+    this.ready = true;
     const before = this.store.total;
     const taken = this.store.fill(answer);
     const numbers = answer.lines.map((line) => line.n);
@@ -123,9 +124,9 @@ export class LogPane extends HTMLElement {
   hear(piece) {
     if (piece.attempt !== this.attempt || !this.started) return;
     const before = this.store.total;
-    if ((before === 0 && piece.offset > 0) || this.store.add(piece) === "gap") {
+    if (!this.ready || this.store.add(piece) === "gap") {
       this.waiting.push(piece);
-      if (before > 0) this.catchUp();
+      if (this.ready) this.catchUp();
     } else if (this.store.total >= before) {
       this.view.changed(Math.max(1, before), this.store.total);
       this.grown(before);

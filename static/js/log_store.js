@@ -12,6 +12,12 @@ export function bytes(base64) {
 
 const NEWLINE = 10;
 
+function newlines(raw) {
+  let count = 0;
+  for (let at = raw.indexOf(NEWLINE); at >= 0; at = raw.indexOf(NEWLINE, at + 1)) count += 1;
+  return count;
+}
+
 /**
  * Lines by number (the first is 1), sparse until they are read.
  *
@@ -74,11 +80,11 @@ export class LogStore {
     const end = piece.offset + raw.length;
     if (end <= this.size) return "known";
     if (piece.offset > this.size) return "gap";
-    // The stored piece tells which line it begins in; one cut here continues our last line.
-    const begins = piece.offset === this.size ? piece.line : null;
     if (this.total > 0 && !this.has(this.total)) return "gap";
-    raw = raw.subarray(this.size - piece.offset);
-    if (begins !== null) this.open = begins === this.total;
+    // Stored lines come without their newline: whether ours has ended, the piece's line number tells.
+    const known = raw.subarray(0, this.size - piece.offset);
+    this.open = piece.line + newlines(known) === this.total;
+    raw = raw.subarray(known.length);
     this.size = end;
     this.append(raw, piece.at);
     return "added";

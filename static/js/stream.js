@@ -9,6 +9,7 @@ import { word } from "./words.js";
 const GRACE = 2500; // ms without a connection before the page says so
 const HIDDEN = 60_000; // ms in the background before the stream is given up
 const POLL = 10_000;
+const WATCHERS = 3000; // ms: people come and go in bunches
 
 const live = () => document.getElementById("live");
 let stream;
@@ -16,6 +17,7 @@ let lostSince = null;
 let wasOpen = false;
 let refreshing = false;
 let again = false;
+let soon;
 
 /** Ask for the live part and morph it in; calls that come meanwhile are joined into one more. */
 async function refresh() {
@@ -43,6 +45,9 @@ function take({ name, data }) {
   } else if (name === "state") {
     const { version } = JSON.parse(data || "{}");
     if (version === undefined || version > Number(live()?.dataset.version)) refresh();
+  } else if (name === "watchers") {
+    clearTimeout(soon);
+    soon = setTimeout(refresh, WATCHERS);
   } else if (name === "done") {
     refresh();
     dispatch("done");
@@ -112,7 +117,8 @@ function start() {
   if (!place?.dataset.streamUrl) { showInTab(); return; }
   stream = new Stream(place.dataset.streamUrl, place.dataset.cursor, {
     event: (event) => {
-      if (event.name === "done") stream.ended = true;
+      if (event.name === "done" || event.name === "denied") stream.ended = true;
+      if (event.name === "denied") { stream.close(); goToLogin(); return; }
       take(event);
     },
     opened,

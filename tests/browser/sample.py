@@ -121,8 +121,13 @@ def log_answer(text: bytes, from_line: int, count: int, *, complete: bool = Fals
         lines = [line + b"\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
     chosen = lines[from_line - 1 : from_line - 1 + count]
     return {
+        # Without their newlines, as the store gives them.
         "lines": [
-            {"n": from_line + place, "at": "2026-11-24T17:13:53.412Z", "data": base64.b64encode(line).decode()}
+            {
+                "n": from_line + place,
+                "at": "2026-11-24T17:13:53.412Z",
+                "data": base64.b64encode(line.removesuffix(b"\n")).decode(),
+            }
             for place, line in enumerate(chosen)
         ],
         "total_lines": len(lines),
