@@ -5,9 +5,18 @@ from releases.actions.base import Script, ScriptAction, StepContext
 from releases.actions.explain import explain_tail
 from releases.actions.texts import shown
 from releases.runbooks.model import CONTROLLER
+from releases.runbooks.placeholders import CompiledScript
 
 _SHOW = "printf '%s\\n' \"$step_shown\"\n"
 _WORKSPACE = 'cd -- "$step_workspace" || exit\n'
+
+
+def in_place(context: StepContext, command: CompiledScript) -> Script:
+    """A command of the step, run in the project's workspace where the step runs on the controller."""
+    if context.planned.runs_on != CONTROLLER:
+        return Script(command.text, command.parameters, command.secrets)
+    parameters = {**command.parameters, "step_workspace": context.deployment.release.project.workspace()}
+    return Script(_WORKSPACE + command.text, parameters, command.secrets)
 
 
 class Shell(ScriptAction):
@@ -16,12 +25,9 @@ class Shell(ScriptAction):
     kind = "shell"
 
     def script(self, context: StepContext) -> Script:
-        command = context.planned.scripts["command"]
-        text, parameters = _SHOW, {**command.parameters, "step_shown": shown(context.planned.lines)}
-        if context.planned.runs_on == CONTROLLER:
-            text += _WORKSPACE
-            parameters["step_workspace"] = context.deployment.release.project.workspace()
-        return Script(text + command.text, parameters, command.secrets)
+        script = in_place(context, context.planned.scripts["command"])
+        parameters = {**script.parameters, "step_shown": shown(context.planned.lines)}
+        return Script(_SHOW + script.text, parameters, script.secrets)
 
     def succeeded(self, context: StepContext) -> None:
         """Record every artifact that the command was to make. Raises ActionError naming one that is not there."""

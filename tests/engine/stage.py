@@ -70,7 +70,9 @@ class Stage:
         sealed = secrets.seal(value)
         Variable.objects.create(environment=self.world.environment, name=name, is_secret=True, ciphertext=sealed)
 
-    def draft(self, steps: list[dict[str, Any]], checklist: list[dict[str, Any]] | None = None, **more: Any) -> Deployment:
+    def draft(
+        self, steps: list[dict[str, Any]], checklist: list[dict[str, Any]] | None = None, **more: Any
+    ) -> Deployment:
         self.world.save_runbook(runbook(steps, checklist or [], **more))
         return self.world.draft()
 

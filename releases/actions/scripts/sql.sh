@@ -9,7 +9,7 @@ printf '%s\n' "$step_shown"
 command -v psql >/dev/null || fail "psql: not found"
 password_file
 if [ -n "$step_name" ]; then
-  work=$CLOUDWIKI_ATTEMPT/sql
+  work=$CLOUDWIKI_ATTEMPT/action.sql
   (umask 077 && mkdir -p "$work" && printf %s "$step_sql" >"$work/$step_name") || fail "sql: could not write the file"
   cd "$work" || exit
   file=$step_name

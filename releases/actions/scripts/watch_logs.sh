@@ -7,7 +7,7 @@
 #   step_sources                    text of watch_sources.sh
 set -u
 printf '%s\n' "$step_shown"
-step_work=$CLOUDWIKI_ATTEMPT/watch
+step_work=$CLOUDWIKI_ATTEMPT/action.watch
 mkdir "$step_work" && mkfifo "$step_work/raw" "$step_work/lines" || fail "watch: could not make the working folder"
 sources=''
 end() { # every process of the sources: they are a session of their own

@@ -97,7 +97,9 @@ def test_an_artifact_never_leads_into_our_own_data(stage: Stage, data_dir: Path)
 def test_a_password_prompt_ends_at_once_with_the_mend(stage: Stage) -> None:
     program = stage.home / "bin" / "sudo"
     program.parent.mkdir()
-    program.write_text("#!/bin/sh\nread x && exit\necho 'sudo: a terminal is required to read the password' >&2\nexit 1\n")
+    program.write_text(
+        "#!/bin/sh\nread x && exit\necho 'sudo: a terminal is required to read the password' >&2\nexit 1\n"
+    )
     program.chmod(0o755)
     done = stage.perform("shell", {"command": "sudo systemctl stop spring-boot"})
     assert done.exit_code == 1

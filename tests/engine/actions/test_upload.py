@@ -1,7 +1,6 @@
 """What was built arrives whole, under its name, or not at all."""
 
 import hashlib
-import os
 from pathlib import Path
 
 import pytest
@@ -53,7 +52,7 @@ def test_a_folder_is_sent_and_its_digest_is_the_one_recorded(stage: Stage) -> No
     assert done.problem == ""
     assert done.context.evidence["sha256"] == row.sha256
     assert (stage.home / ".next" / "static" / "한글.js").read_text() == "x"
-    assert os.readlink(stage.home / ".next" / "link") == "static"
+    assert (stage.home / ".next" / "link").readlink() == Path("static")
     (folder / "static" / "한글.js").write_text("y")
     again = stage.perform("upload", {**parameters, "artifact": "", "source": ".next"})
     assert again.context.evidence["files_sent"] == 1
