@@ -164,18 +164,22 @@ def _log_in(connection: Connection, target: Target, pinned: paramiko.PKey) -> No
         if shown != pinned:  # paramiko has checked it before the login; never trust a single lock
             raise paramiko.BadHostKeyException(target.address, shown, pinned)
         connection.transport.set_keepalive(SILENT_DROP // 3)
-    except paramiko.BadHostKeyException as error:
-        connection.close()
-        raise HostKeyChanged(
+    except Exception as error:
+        connection.client.close()  # Fabric's own close() does nothing before a login
+        raise _login_error(target, pinned, error) from error
+
+
+def _login_error(target: Target, pinned: paramiko.PKey, error: Exception) -> Exception:
+    if isinstance(error, paramiko.BadHostKeyException):
+        return HostKeyChanged(
             f"{target.name} shows the host key {fingerprint(error.key.asbytes())}, "
             f"but {fingerprint(pinned.asbytes())} is pinned."
-        ) from error
-    except paramiko.AuthenticationException as error:
-        connection.close()
-        raise AuthenticationFailed(f"{target.name} did not let {target.user} log in with our key.") from error
-    except (paramiko.SSHException, EOFError, OSError) as error:
-        connection.close()
-        raise _not_speaking(target.name, error) from error
+        )
+    if isinstance(error, paramiko.AuthenticationException):
+        return AuthenticationFailed(f"{target.name} did not let {target.user} log in with our key.")
+    if isinstance(error, paramiko.SSHException | EOFError | OSError):
+        return _not_speaking(target.name, error)
+    return error
 
 
 def _open_socket(address: str, port: int, timeout: float) -> socket.socket:

@@ -82,8 +82,8 @@ class StepClient:
         """Start the step unless it was started before, and follow its log from byte `offset`: one exec.
 
         Returns when it ended, or when stop() is true: then the step runs on, state "running", or "starting" if
-        the machine had not answered yet, so that only `status` can tell whether it was launched. Raises ConnectionLost: call again with
-        the offset raised by what `write` got.
+        the machine had not answered yet, so that only `status` can tell whether it was launched. Raises
+        ConnectionLost: call again with the offset raised by what `write` got.
         """
         bundle = make_bundle(step.text, step.parameters, step.secrets)
         arguments = _launch_arguments(step, bundle)

@@ -12,8 +12,7 @@ import pytest
 
 from releases.remote.connection import SshTransport, open_transport
 from releases.remote.steps import StepClient, StepScript, StepStatus
-
-from ..sshd import Sshd
+from tests.engine.sshd import Sshd
 
 SHELLS = ("dash", "bash", "busybox")
 MakeStep = Callable[..., StepScript]

@@ -12,8 +12,7 @@ import pytest
 
 from releases.remote.connection import open_transport
 from releases.remote.steps import StepClient
-
-from ..sshd import wait_for
+from tests.engine.sshd import wait_for
 
 
 @pytest.fixture
@@ -237,7 +236,7 @@ def small_disk(tmp_path: Path):
 
 def test_a_disk_that_fills_up_keeps_the_exit_code(transport, shell, run, small_disk) -> None:
     client = StepClient(transport, str(small_disk / "state"), shell=shell)
-    status, log = run(f"head -c 4000000 /dev/zero >{small_disk}/big; echo after; exit 9", client)
+    status, _ = run(f"head -c 4000000 /dev/zero >{small_disk}/big; echo after; exit 9", client)
     assert (status.state, status.exit_code) == ("finished", 9)
     status, _ = run("echo never", client)
     assert (status.state, status.reason) == ("refused", "diskfull")
