@@ -15,6 +15,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "beat": ("cloudwiki.processes:beat", "the clock that wakes the reconciler"),
     "probes": ("cloudwiki.processes:probes", "the health probes"),
     "migrate": ("cloudwiki.processes:migrate", "make keys and tables; run before the others"),
+    "demo-host": ("demo.host:main", "the demo project's host: an SSH server on loopback"),
     "demo": ("cloudwiki.processes:demo", "migrate, then load the demo project"),
 }
 
@@ -22,7 +23,7 @@ VERBS: dict[str, tuple[str, str]] = {
 def main(arguments: list[str]) -> int:
     """Run the verb; returns the exit code (2: no such verb)."""
     if len(arguments) != 1 or arguments[0] not in VERBS:
-        lines = [f"  {verb:<10} {about}" for verb, (_, about) in VERBS.items()]
+        lines = [f"  {verb:<9} {about}" for verb, (_, about) in VERBS.items()]
         sys.stderr.write("\n".join(["usage: python -m cloudwiki VERB", "", *lines, ""]))
         return 2
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cloudwiki.settings")

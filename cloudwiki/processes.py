@@ -4,7 +4,6 @@ import os
 import socket
 import time
 import warnings
-from importlib.util import find_spec
 
 import django
 from django.conf import settings
@@ -14,11 +13,8 @@ from django.db import OperationalError, connection
 from cloudwiki import keys
 
 LISTEN_FD = "CLOUDWIKI_LISTEN_FD"  # an open listening socket that the supervisor hands down
-GRACEFUL_SECONDS = 3  # a backstop: streams end by themselves when cloudwiki.shutdown.stopping is set
 DATABASE_SECONDS = 60  # how long a database that is starting is waited for
 MIGRATION_LOCK = 0x636C6F75  # any number, the same everywhere: one migration at a time
-DEMO_COMMAND = "load_demo"
-PROBES_COMMAND = "run_probes"
 
 
 def web() -> int:
@@ -33,7 +29,7 @@ def web() -> int:
             lifespan="off",
             log_config=None,
             server_header=False,
-            timeout_graceful_shutdown=GRACEFUL_SECONDS,
+            timeout_graceful_shutdown=settings.CLOUDWIKI_GRACEFUL_SECONDS,
         )
     )
     inherited = os.environ.get(LISTEN_FD)
@@ -64,7 +60,7 @@ def beat() -> int:
 def probes() -> int:
     """The health probes, in a process that a long step cannot delay."""
     django.setup()
-    call_command(PROBES_COMMAND)
+    call_command("run_probes")
     return 0
 
 
@@ -87,14 +83,8 @@ def migrate() -> int:
 def demo() -> int:
     """`migrate`, then the demo project."""
     migrate()
-    if has_command(DEMO_COMMAND):
-        call_command(DEMO_COMMAND)
+    call_command("load_demo")
     return 0
-
-
-def has_command(name: str) -> bool:
-    """Whether the application has this management command. Loads nothing of Django."""
-    return find_spec(f"releases.management.commands.{name}") is not None
 
 
 def _is_behind() -> bool:

@@ -63,9 +63,9 @@ def build():
     if version_of(VENV / "bin/python") is None:
         python = find_python(uv, environment)
         tell(f"making .venv with {python}")
-        run([uv, "venv", "--quiet", "--clear", "--python", python, VENV], environment)
+        run([uv, "venv", "--clear", "--python", python, VENV], environment)
     tell("installing what requirements-dev.lock pins")
-    sync = [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", VENV / "bin/python", LOCK]
+    sync = [uv, "pip", "sync", "--require-hashes", "--python", VENV / "bin/python", LOCK]
     run(sync, environment)
     STAMP.write_text(digest())
 
@@ -92,10 +92,13 @@ def find_python(uv, environment):
     managed = output(find, environment)
     if managed is None:
         tell(f"no Python {WANTED} here; uv fetches one")
-        run([uv, "python", "install", "--quiet", WANTED], environment)
+        try:
+            run([uv, "python", "install", WANTED], environment)
+        except BootstrapError as error:
+            raise BootstrapError(f"Python {WANTED} is not here and cannot be fetched. Install it. {error}") from error
         managed = output(find, environment)
     if managed is None:
-        raise BootstrapError(f"Python {WANTED} was not found and could not be fetched. Install it.")
+        raise BootstrapError(f"uv fetched Python {WANTED}, but it does not run here. Install it another way.")
     return managed.strip()
 
 
@@ -166,8 +169,11 @@ def output(command, environment=None):
 
 
 def run(command, environment=None):
+    """Run it without a word; what it said is shown if it fails. (uv --quiet hides its errors too.)"""
     words = [str(part) for part in command]
-    if subprocess.run(words, cwd=ROOT, env=environment, stdout=sys.stderr).returncode != 0:
+    done = subprocess.run(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    if done.returncode != 0:
+        sys.stderr.write(done.stdout)
         raise BootstrapError(f"this failed, its message is above: {' '.join(words)}")
 
 

@@ -18,7 +18,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds before a process that died is 
 STEADY = 30.0  # seconds of life after which the pause is short again
 READ = 65536  # bytes
 # How long the process has after SIGTERM, and after SIGQUIT; together with PostgreSQL's end less than 5 s.
-POLITE, FIRM = 2.5, 1.0
+POLITE, FIRM = 2.0, 0.7
 
 
 class Child:

@@ -3,8 +3,8 @@
 import os
 import sys
 
-COLOURS = {"web": 36, "worker": 32, "beat": 34, "probes": 35, "set-up": 33}
-WIDTH = 7
+COLOURS = {"web": 36, "worker": 32, "beat": 34, "probes": 35, "demo-host": 33}
+WIDTH = 9
 
 
 def has_colours() -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cloudwiki.embedded import EmbeddedError, Servers, data_folder
 from cloudwiki.embedded.servers import wanted
-from cloudwiki.processes import LISTEN_FD, PROBES_COMMAND, has_command
+from cloudwiki.processes import LISTEN_FD
 from cloudwiki.supervisor.address import address_of, listen, write_web_file
 from cloudwiki.supervisor.child import Child
 from cloudwiki.supervisor.terminal import has_colours, say
@@ -36,10 +36,11 @@ async def _run(data: Path, servers: Servers) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, stop.set)
-    servers.start(**wanted(os.environ))
-    for note in servers.notes:
-        say(OURS, note)
+    # The cheap refusals first: a wrong host or port is told before anything has started.
     with listen(os.environ.get("CLOUDWIKI_HOST") or "127.0.0.1", _port()) as listener:
+        servers.start(**wanted(os.environ))
+        for note in servers.notes:
+            say(OURS, note)
         return await _Everything(data, servers, listener, stop).run()
 
 
@@ -59,6 +60,7 @@ class _Everything:
         self.environment = os.environ | {
             "CLOUDWIKI_DATA": str(data),
             "CLOUDWIKI_PORT": str(listener.getsockname()[1]),
+            "CLOUDWIKI_GRACEFUL_SECONDS": "1",
             "PYTHONUNBUFFERED": "1",
             "CLOUDWIKI_COLOUR": "1" if has_colours() else "0",
         }
@@ -98,7 +100,7 @@ class _Everything:
         return 0
 
     def _children(self) -> list[Child]:
-        verbs = ["worker", "beat"] + (["probes"] if has_command(PROBES_COMMAND) else [])
+        verbs = ["worker", "beat", "probes", "demo-host"]
         descriptor = self.listener.fileno()
         web = Child("web", self.environment | {LISTEN_FD: str(descriptor)}, pass_fds=[descriptor])
         return [web, *(Child(verb, self.environment) for verb in verbs)]

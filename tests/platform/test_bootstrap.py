@@ -64,6 +64,7 @@ def test_a_package_of_another_hash_is_refused(checkout: Path, tmp_path: Path) ->
     )
     assert done.returncode == 1
     assert "bootstrap: this failed" in done.stderr
+    assert "ash mismatch" in done.stderr, "what uv said must be shown"
     fixed = subprocess.run([checkout / ".venv/bin/python", "-c", "import sqlparse"], capture_output=True)
     assert fixed.returncode != 0
 

@@ -76,6 +76,7 @@ def check_second_is_refused(folder: Path) -> None:
 def test_a_killed_supervisor_leaves_nothing_and_can_be_started_again(folder: Path) -> None:
     with Up(folder, 0) as up:
         up.until_said("Cloud Wiki answers at")
+        up.until_said("demo host: listens")  # killed while it boots, the host would end its services at its next start
         family = up.descendants()
         up.stop(signal.SIGKILL)
         _, alive = psutil.wait_procs(family, timeout=20)
