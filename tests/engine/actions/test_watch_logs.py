@@ -88,10 +88,11 @@ LINES = [
     "^", "-", "ERROR 500", "(paren)", "OutOfMemoryError: Java heap space", "end.", "K", "ſ",
 ]  # fmt: skip
 PATTERNS = [
-    "Fatal", "(?i)fatal", "^fatal$", "a.b", r"a\.b", r"\d+:\d\d", r"\d{7}", "^$", r"^\s+$", r"\[error\]", "[]]",
-    "[^]a]", "[a^]", r"[\^]", "[a-c]-[a-c]", r"a[-.]b", r"a\\b", r"a\{2\}", "^a{2}$", "^a{2,}$", "a|b", "(?:Fa|Cri)t",
-    "(ab)?c$", r"\$\d", "오류", "(오류){2}", "오+", r"\w+_\d", "[[]", r"\S", r"[\d\s]", "ERR(OR)? 5",
-    "(?i)[a-c]xb", "x*?y?Err", r"OutOfMemory\w*:", r"\.$", r"[^\d]$", "[-^]", "(?i:CRIT)ical", r"\(p.*n\)", "심각|치명", r"^\]$", r"^\^$",
+    "Fatal", "(?i)fatal", "^fatal$", "a.b", r"a\.b", r"\d+:\d\d", r"\d{7}", "^$", r"^\s+$", r"\[error\]",
+    "[]]", "[^]a]", "[a^]", r"[\^]", "[a-c]-[a-c]", r"a[-.]b", r"a\\b", r"a\{2\}", "^a{2}$", "^a{2,}$",
+    "a|b", "(?:Fa|Cri)t", "(ab)?c$", r"\$\d", "오류", "(오류){2}", "오+", r"\w+_\d", r"[\[]", r"\S",
+    r"[\d\s]", "ERR(OR)? 5", "(?i)[a-c]xb", "x*?y?Err", r"OutOfMemory\w*:", r"\.$", r"[^\d]$", "[-^]",
+    "(?i:CRIT)ical", r"\(p.*n\)", "심각|치명", r"^\]$", r"^\^$",
 ]  # fmt: skip
 
 
