@@ -9,6 +9,7 @@ from releases.views import (
     consent,
     dashboard,
     decide,
+    deployments,
     environment_rows,
     environments,
     history,
@@ -19,6 +20,13 @@ from releases.views import (
 )
 
 app_name = "releases"
+
+deployment_urls: list[URLPattern | URLResolver] = [
+    path("deployments/", deployments.deployments, name="deployments"),
+    path("deployments/new", deployments.new_deployment, name="new_deployment"),
+    path("deployments/<int:number>/", deployments.deployment, name="deployment"),
+    path("deployments/<int:number>/live", deployments.live, name="live"),
+]
 
 deployment_verbs: list[URLPattern | URLResolver] = [
     path("deployments/<int:number>/rebuild", consent.rebuild, name="rebuild"),
@@ -99,6 +107,7 @@ public_urls: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [
+    *deployment_urls,
     *record_urls,
     *release_urls,
     *runbook_urls,

@@ -15,6 +15,7 @@ from releases import lifecycle
 from releases.engine.errors import Blocked, EngineError, NotAllowed
 from releases.models import Deployment
 from releases.permissions import member_required
+from releases.views.plan_reasons import blocker_entries
 
 
 def back_to(deployment: Deployment) -> HttpResponse:
@@ -45,7 +46,8 @@ def verb[**P](
 
 def refusal(request: HttpRequest, message: str, status: int, blocked: Blocked | None = None) -> HttpResponse:
     """The page that says why not, with a way back; nothing was changed."""
-    context = {"message": message, "blockers": blocked.blockers if blocked else [], "back": _back(request)}
+    entries = blocker_entries(blocked.blockers, None, may_operate=False) if blocked else []
+    context = {"message": message, "blockers": entries, "back": _back(request)}
     return render(request, "releases/refused.html", context, status=status)
 
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from releases import permissions
 from releases.engine import decide
-from releases.engine.errors import EngineError
+from releases.engine.errors import Conflict, EngineError
 from releases.models import AttemptFile, Deployment, Step
 from releases.permissions import Need, actor, signed_in
 from releases.views.answers import back_to, verb
@@ -16,8 +16,17 @@ from releases.views.answers import back_to, verb
 LARGEST_FILE = 5 * 1024 * 1024  # bytes, of a file given with a manual step
 
 
+RESOLVED = {"run_again": "again", "succeeded": "worked", "failed": "failed"}
+CONFIRMED = {"confirmed": True, "failed": False}
+
+
 def _step(request: HttpRequest, number: int) -> Step:
-    return permissions.get(Step, signed_in(request), Need.OPERATE, "deployment__environment", pk=number)
+    """The step, if its newest attempt is still the one that the person looked at (the form's `version`)."""
+    step = permissions.get(Step, signed_in(request), Need.OPERATE, "deployment__environment", pk=number)
+    seen, newest = request.POST.get("version", ""), step.attempts.order_by("-number").first()
+    if seen and (newest is None or seen != str(newest.pk)):
+        raise Conflict(_("It changed a moment ago; look at the page again and decide anew."))
+    return step
 
 
 def _reason(request: HttpRequest) -> str:
@@ -52,10 +61,13 @@ def skip(request: HttpRequest, number: int) -> HttpResponse:
 def confirm(request: HttpRequest, number: int) -> HttpResponse:
     """Answer a manual step, with a note and perhaps a file."""
     step = _step(request, number)
+    outcome = CONFIRMED.get(request.POST.get("outcome", ""))
+    if outcome is None:
+        raise EngineError(_("Outcome: say whether it is done or failed."))
     given = request.FILES.get("file")
     files = [_attached(given)] if given else []
     note = request.POST.get("note", "").strip()[:2000]
-    decide.confirm(step, actor(request), request.POST.get("answer") == "worked", note, files)
+    decide.confirm(step, actor(request), outcome, note, files)
     return back_to(step.deployment)
 
 
@@ -63,7 +75,8 @@ def confirm(request: HttpRequest, number: int) -> HttpResponse:
 def resolve(request: HttpRequest, number: int) -> HttpResponse:
     """Say how an unknown step ended."""
     step = _step(request, number)
-    decide.resolve(step, actor(request), request.POST.get("answer", ""), _reason(request))
+    answer = RESOLVED.get(request.POST.get("decision", ""), "")
+    decide.resolve(step, actor(request), answer, _reason(request))
     return back_to(step.deployment)
 
 

@@ -11,7 +11,6 @@ from releases import lifecycle
 from releases.models import Deployment, Phase, Step
 from releases.probes.clock import Downtime, downtime
 from releases.templatetags.figures import clock as as_clock
-from releases.templatetags.icons import state_word
 from releases.views import rail_context, step_context
 from releases.views.run_state import HALTED, Run
 
@@ -260,8 +259,3 @@ def dock(run: Run, down: Downtime, cancellable: bool) -> dict[str, Any]:
         "place_href": f"#step-{step.key}" if step else "#steps",
         **(action if cancellable else {}),
     }
-
-
-def spoken_state(deployment: Deployment) -> str:
-    """The status in words, for the badge."""
-    return state_word(deployment.status)
