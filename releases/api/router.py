@@ -12,9 +12,16 @@ from releases.api import answers, schemas
 from releases.engine import consent, decide, prepare, start, wake
 from releases.engine.errors import Blocked, EngineError, NotAllowed
 from releases.models import ChecklistItem, Deployment, Environment, Host, Release, Step
-from releases.permissions import Need, actor, signed_in
+from releases.permissions import Need, actor, member_required, signed_in
 
-api = NinjaAPI(title="Cloud Wiki", version="1", auth=django_auth, urls_namespace="api", docs_url=None)
+api = NinjaAPI(
+    title="Cloud Wiki",
+    version="1",
+    auth=django_auth,
+    urls_namespace="api",
+    docs_url=None,
+    docs_decorator=member_required,
+)
 PARTS = ("environment__project", "plan", "release", "requested_by", "started_by")
 
 

@@ -19,6 +19,7 @@ from releases.permissions import Need, member_required, signed_in
 MOST_LINES = 5000
 
 
+@require_GET
 async def events(request: HttpRequest, number: int) -> HttpResponseBase:
     """The one event stream of a deployment's page. 401 without a session, 404 without a right to see it."""
     user = await aget_user(request)

@@ -1,0 +1,236 @@
+"""Every address, with every role: generated from the URL configuration, so that a new one can't be forgotten."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from releases.audit import Actor
+from releases.engine import clock, consent
+from releases.models import (
+    Artifact,
+    Attempt,
+    AttemptFile,
+    DeployWindow,
+    Membership,
+    Step,
+    User,
+    Variable,
+)
+from tests.factories import World, make_user, make_world
+
+# Open to everybody by intent; everything else asks who you are.
+PUBLIC = {
+    "login/",
+    "logout/",
+    "api/",
+    "healthz",
+    "readyz",
+    "announcements/",
+    "announcements/<slug:slug>/",
+    "i18n/setlang/",
+}
+# Lists and forms without a row of their own: any member may look, what they show is filtered.
+ROWLESS = {
+    "",
+    "deployments/",
+    "deployments/new",
+    "releases/",
+    "releases/new",
+    "runbooks/",
+    "runbooks/new",
+    "runbooks/validate",
+    "hosts/",
+    "hosts/new",
+    "history/",
+    "audit/",
+    "audit/verify",
+    "backups/",
+    "api/releases",
+    "api/environments",
+    "api/deployments",
+    "api/openapi.json",
+}
+# Read by a thread of its own, which sees only what is committed: test_the_stream_is_for_members.
+STREAM = "deployments/<int:number>/events"
+# What a viewer may GET; any other address with a row is a POST that needs a right.
+READABLE = {
+    "deployments/<int:number>/",
+    "deployments/<int:number>/live",
+    "deployments/<int:number>/events",
+    "attempts/<int:number>/log",
+    "attempts/<int:number>/log/raw",
+    "attempt-files/<int:number>",
+    "releases/<int:number>/",
+    "runbooks/<int:number>/",
+    "runbook-versions/<int:number>/text",
+    "hosts/<int:number>/",
+    "environments/<int:number>/",
+    "api/deployments/<int:number>",
+}
+FORMS = {
+    "releases/<int:number>/edit",
+    "runbooks/<int:number>/edit",
+    "hosts/<int:number>/edit",
+    "environments/<int:number>/edit",
+}
+
+
+def walk(patterns: list[URLPattern | URLResolver], prefix: str = "") -> Iterator[str]:
+    for pattern in patterns:
+        path = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from walk(pattern.url_patterns, path)
+        else:
+            yield path
+
+
+ADDRESSES = sorted({path for path in walk(get_resolver().url_patterns) if not path.startswith("admin/")})
+WITH_ROW = [path for path in ADDRESSES if "number>" in path]
+
+
+@pytest.fixture
+def rows(world: World) -> dict[str, int]:
+    """The number of a row for each first word of an address."""
+    deployment = world.draft()
+    approval = consent.approve(deployment, world.approver, Actor(world.approver), deployment.plan.digest)
+    step = Step.objects.filter(deployment=deployment).first()
+    assert step is not None
+    attempt = Attempt.objects.create(step=step, number=1, remote_id="r1", status="dispatching", started_at=clock.now())
+    file = AttemptFile.objects.create(
+        attempt=attempt, name="a.txt", content_type="text/plain", sha256="0" * 64, size=1, data=b"x"
+    )
+    return {
+        "deployments": deployment.pk,
+        "approvals": approval.pk,
+        "checklist": deployment.checklist.get().pk,
+        "steps": step.pk,
+        "attempts": attempt.pk,
+        "attempt-files": file.pk,
+        "releases": world.release.pk,
+        "artifacts": Artifact.objects.create(release=world.release, name="app", path="app.jar").pk,
+        "runbooks": world.runbook.pk,
+        "runbook-versions": world.runbook.versions.get().pk,
+        "hosts": world.host.pk,
+        "environments": world.environment.pk,
+        "variables": Variable.objects.create(environment=world.environment, name="db_name", value="x").pk,
+        "windows": DeployWindow.objects.create(
+            environment=world.environment, weekday=3, opens="02:00", closes="03:00"
+        ).pk,
+    }
+
+
+def address(pattern: str, rows: dict[str, int]) -> str:
+    words = pattern.split("/")
+    kind = words[1] if words[0] == "api" else words[0]
+    path = pattern.replace("<int:number>", str(rows[kind])).replace("<number>", str(rows[kind]))
+    return f"/{path}"
+
+
+def client_of(user: User | None) -> Client:
+    client = Client(HTTP_HOST="localhost")
+    if user is not None:
+        client.force_login(user)
+    return client
+
+
+def send(client: Client, pattern: str, path: str, method: str) -> Any:
+    data = "{}" if pattern.startswith("api/") else {}
+    kind = {"content_type": "application/json"} if pattern.startswith("api/") else {}
+    return client.get(path) if method == "GET" else client.post(path, data, **kind)  # type: ignore[arg-type]
+
+
+def normal(pattern: str) -> str:
+    return pattern.replace("<number>", "<int:number>")
+
+
+def test_the_lists_above_name_only_addresses_that_exist() -> None:
+    known = {normal(path) for path in ADDRESSES}
+    assert known >= (PUBLIC | ROWLESS | READABLE | FORMS)
+
+
+def test_every_address_without_a_row_is_known_here() -> None:
+    found = {path for path in ADDRESSES if "number>" not in path}
+    assert found - PUBLIC - ROWLESS == set()
+
+
+@pytest.mark.parametrize("pattern", [path for path in ADDRESSES if path not in PUBLIC])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_nobody_gets_in_without_logging_in(pattern: str, method: str, rows: dict[str, int]) -> None:
+    path = address(pattern, rows) if "number>" in pattern else f"/{pattern}"
+    answer = send(client_of(None), pattern, path, method)
+    if answer.status_code == 302:
+        assert answer["Location"].startswith("/login/")
+    else:
+        assert answer.status_code in {401, 403, 405}
+
+
+@pytest.mark.parametrize("pattern", WITH_ROW)
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_people_of_other_projects_find_nothing(pattern: str, method: str, rows: dict[str, int], world: World) -> None:
+    answer = send(client_of(world.outsider), pattern, address(pattern, rows), method)
+    assert answer.status_code in {404, 405, 422}
+    if answer.status_code == 422:  # the body is looked at first; a right one must not help
+        assert pattern.startswith("api/")
+
+
+@pytest.mark.parametrize("pattern", WITH_ROW)
+def test_a_viewer_may_read_and_nothing_else(pattern: str, rows: dict[str, int], world: World) -> None:
+    viewer = make_user("viewer")
+    Membership.objects.create(project=world.project, user=viewer)
+    client, path = client_of(viewer), address(pattern, rows)
+    read = send(client, pattern, path, "GET").status_code
+    write = send(client, pattern, path, "POST").status_code
+    if normal(pattern) in READABLE:
+        assert read == 200 or pattern == STREAM
+        assert write == 405
+    else:
+        assert read == (403 if normal(pattern) in FORMS else 405)
+        assert write in {403, 422}
+
+
+API_VERBS = [path for path in WITH_ROW if path.startswith("api/") and normal(path) not in READABLE]
+
+
+@pytest.mark.parametrize("pattern", API_VERBS)
+def test_a_right_body_does_not_help_a_viewer(pattern: str, rows: dict[str, int], world: World) -> None:
+    viewer = make_user("viewer")
+    Membership.objects.create(project=world.project, user=viewer)
+    body = {"digest": "0" * 64, "note": "", "reason": "r", "answer": "worked", "worked": True}
+    answer = client_of(viewer).post(address(pattern, rows), body, content_type="application/json")
+    assert answer.status_code == 403
+
+
+def test_posts_need_the_csrf_token(rows: dict[str, int], world: World) -> None:
+    client = Client(HTTP_HOST="localhost", enforce_csrf_checks=True)
+    client.force_login(world.requester)
+    for pattern in WITH_ROW:
+        if normal(pattern) not in READABLE:
+            assert client.post(address(pattern, rows)).status_code == 403, pattern
+
+
+def test_a_superuser_sees_all_but_runs_nothing(rows: dict[str, int], world: World) -> None:
+    boss = make_user("boss", is_superuser=True, is_staff=True)
+    client = client_of(boss)
+    assert client.get(f"/environments/{rows['environments']}/").status_code == 200
+    assert client.post(f"/deployments/{rows['deployments']}/start").status_code == 403
+    assert client.post(f"/deployments/{rows['deployments']}/approve").status_code == 403
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_stream_is_for_members() -> None:
+    world = make_world()
+    deployment = world.draft()
+    path = f"/deployments/{deployment.pk}/events"
+    assert client_of(None).get(path).status_code == 401
+    assert client_of(world.outsider).get(path).status_code == 404
+    answer = client_of(world.requester).get(path)
+    assert answer.status_code == 200
+    assert answer["Content-Type"].startswith("text/event-stream")
+    answer.close()
+
+
+def test_the_root_of_the_api_says_nothing(db: None) -> None:
+    assert client_of(None).get("/api/").status_code in {401, 404}
