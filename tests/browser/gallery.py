@@ -67,7 +67,7 @@ from django.shortcuts import render  # noqa: E402
 from django.urls import include, path, re_path  # noqa: E402
 from django.utils import translation  # noqa: E402
 
-from tests.browser import sample  # noqa: E402
+from tests.browser import sample, sample_log  # noqa: E402
 
 
 class Stage:
@@ -79,7 +79,7 @@ class Stage:
 
     def reset(self) -> None:
         """Start a test afresh."""
-        self.log = sample.LOG.encode()
+        self.log = sample_log.LOG.encode()
         self.streams: list[queue.Queue[str | None]] = []
         self.sent: list[tuple[int, str]] = []
         self.status = 200
@@ -134,7 +134,7 @@ def live(request: HttpRequest) -> HttpResponse:
 def log(request: HttpRequest) -> JsonResponse:
     """The lines of the stored log."""
     start, count = int(request.GET["from_line"]), int(request.GET["lines"])
-    return JsonResponse(sample.log_answer(STAGE.log, start, min(count, 5000)))
+    return JsonResponse(sample_log.log_answer(STAGE.log, start, min(count, 5000)))
 
 
 def events(request: HttpRequest) -> HttpResponse:

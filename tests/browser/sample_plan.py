@@ -1,0 +1,192 @@
+"""What the parts of the plan's page and the panels show in the gallery."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+NOON = datetime(2026, 11, 24, 17, 14, 25, tzinfo=UTC)
+ZONE = "Asia/Seoul"
+
+
+def plan_context() -> dict[str, Any]:
+    """What the parts of the plan's page need."""
+    return {
+        "blockers": [
+            {
+                "state": "failed",
+                "title": "백업 증거가 오래됨",
+                "detail": "기존 파일 백업은 26시간 전 것입니다. 기준은 24시간 이내.",
+                "action_label": "다시 백업",
+                "action_url": "/x",
+                "action_icon": "refresh-cw",
+                "action_method": "post",
+            },
+            {
+                "state": "waiting",
+                "title": "승인 1건 부족",
+                "detail": "운영은 요청자가 아닌 2명의 승인이 필요합니다.",
+                "action_label": "박지호에게 알림",
+                "action_url": "/x",
+                "action_icon": "bell",
+                "action_method": "get",
+            },
+            {"state": "pending", "title": "배포 시간대가 아님", "detail": "매주 수요일 02:00~03:00."},
+        ],
+        "passed": ["다른 배포 없음", "잠금 없음", "호스트 키 고정됨: prod-1", "디스크 여유 61 GB"],
+        "items": [
+            {
+                "key": "git",
+                "title": "배포할 코드의 Git 브랜치/커밋 확인",
+                "state": "ticked",
+                "proved_by": "check",
+                "evidence": ["main = a41f9c2", "태그 v2.8.0과 일치"],
+                "moment": NOON,
+                "zone": ZONE,
+                "may_change": True,
+            },
+            {
+                "key": "schema",
+                "title": "DB 스키마 변경 여부 확인",
+                "state": "ticked",
+                "proved_by": "person",
+                "person": "이서연",
+                "note": "변경 없음",
+                "moment": NOON,
+                "zone": ZONE,
+                "may_change": True,
+                "untick_url": "/x",
+            },
+            {
+                "key": "build",
+                "title": "로컬 빌드 성공 확인",
+                "state": "open",
+                "proved_by": "person",
+                "may_change": True,
+                "tick_url": "/x",
+            },
+            {
+                "key": "backup",
+                "title": "기존 파일 백업",
+                "state": "failed",
+                "proved_by": "check",
+                "problem": "오래됨: 26시간 전 · 기준 24시간",
+                "may_change": True,
+                "prove_url": "/x",
+            },
+        ],
+        "approvals": [
+            {
+                "person": "이서연",
+                "role": "DevOps",
+                "state": "succeeded",
+                "word": "승인",
+                "digest": "7c1e41d29b04",
+                "moment": NOON,
+                "zone": ZONE,
+            },
+            {
+                "person": "박지호",
+                "role": "BE 개발자",
+                "state": "waiting",
+                "word": "승인 기다림",
+                "digest": "7c1e41d29b04",
+                "url": "/x",
+            },
+        ],
+        "hunks": [
+            {
+                "title": "7단계 Backend jar 전송",
+                "lines": [
+                    {"number": 13, "kind": "same", "text": "npm install && npm run build"},
+                    {"number": 14, "kind": "del", "text": "scp app.jar deploy@prod-1:/app/backend/  # 2.7.3"},
+                    {"number": 14, "kind": "add", "text": "scp app.jar deploy@prod-1:/app/backend/  # 2.8.0"},
+                ],
+            },
+        ],
+        "unknown_panel": {
+            "facts": [
+                {"label": "마지막으로 아는 것", "text": "02:12:31 전송 71% (1,204 / 1,697 파일)"},
+                {"label": "다시 이어 보기", "text": "02:13:14 연결됨. 래퍼의 종료 코드 파일이 없음"},
+            ],
+            "url": "/x",
+            "version": 4,
+            "idempotent": True,
+            "step_key": "u",
+            "may_decide": True,
+        },
+        "failed_panel": {
+            "heading": "이 단계가 실패해서 배포가 멈췄습니다.",
+            "detail": "exit 1",
+            "mend": "로그를 보세요.",
+            "step_key": "f",
+            "version": 4,
+            "retry_url": "/x",
+            "skip_url": "/x",
+            "may_decide": True,
+        },
+        "manual_panel": {
+            "heading": "로그를 함께 보고 확인해 주세요.",
+            "instructions": "10분 동안 Critical이 없어야 합니다.",
+            "url": "/x",
+            "version": 4,
+            "step_key": "m",
+            "takes_file": True,
+            "may_decide": True,
+        },
+        "dialog": {
+            "id": "ask-cancel",
+            "title": "배포를 취소할까요?",
+            "text": "원격 작업이 끝납니다.",
+            "url": "/x",
+            "label": "배포 취소",
+            "icon": "ban",
+            "kind": "danger",
+            "asks_reason": True,
+            "confirm_name": "운영",
+        },
+        "editor": {
+            "name": "text",
+            "label": "YAML",
+            "check_url": "/check",
+            "value": "kind: deploy\nstepz:\n  - key: a\n",
+            "errors": [{"line": 2, "column": 1, "message": "unknown key stepz", "mend": "Write steps."}],
+        },
+        "empty": {
+            "icon": "package",
+            "title": "아직 릴리스가 없습니다",
+            "text": "커밋과 산출물로 릴리스를 만드세요.",
+            "action_label": "릴리스 만들기",
+            "action_url": "/x",
+            "action_icon": "plus",
+        },
+        "budget": {
+            "title": "배포 다운타임",
+            "limit": "한도 50:00",
+            "figure": "38:43",
+            "part": 2323,
+            "whole": 3000,
+            "tick": 2900,
+            "state": "running",
+            "note": "잃은 요청 약 387건",
+        },
+        "service": {
+            "name": "위키 화면",
+            "state": "succeeded",
+            "word": "정상",
+            "days": (["up"] * 6 + ["planned"]) * 12 + ["down"] * 6,
+            "share": "99.93%",
+            "spoken": "최근 90일",
+        },
+        "dock": {
+            "clock_label": "다운타임 / 10:00",
+            "clock_ms": 198400,
+            "clock_text": "3:18",
+            "ticking": True,
+            "place_label": "지금 단계로 ↓",
+            "place_text": "10 / 14",
+            "place_href": "#step-s10",
+            "action_label": "배포 취소…",
+            "action_icon": "ban",
+            "action_kind": "stop",
+            "action_dialog": "ask-cancel",
+        },
+    }
