@@ -102,12 +102,14 @@ class Hub:
 
     def _command_client(self) -> redis.asyncio.Redis:
         if self._commands is None:
-            self._commands = redis.asyncio.Redis.from_url(
+            pool = redis.asyncio.BlockingConnectionPool.from_url(  # many pages come and go at once: they queue
                 settings.REDIS_URL,
+                max_connections=4,
+                timeout=10,
                 socket_timeout=_COMMAND_TIMEOUT,
                 socket_connect_timeout=_COMMAND_TIMEOUT,
-                max_connections=8,
             )
+            self._commands = redis.asyncio.Redis.from_pool(pool)
         return self._commands
 
     async def _begin(self, deployment_id: int) -> None:

@@ -12,7 +12,9 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
 
 import structlog
+from asgiref.sync import SyncToAsync, sync_to_async
 from django.db import Error as DatabaseError
+from django.db import connections
 from django.http import HttpRequest, StreamingHttpResponse
 
 from releases.logs import snapshot, sse, store
@@ -57,6 +59,7 @@ async def events(
     say where, and earlier lines are to be read over HTTP. `still_allowed` is asked every 15 s; it must not keep a
     database connection. Nothing is held while the stream waits but its queue.
     """
+    await _let_go_of_thread()
     hub = current_hub()
     page = uuid.uuid4().hex
     subscription = await hub.subscribe(deployment_id)
@@ -83,6 +86,15 @@ async def events(
     finally:
         hub.leave(deployment_id, page)
         hub.unsubscribe(subscription)
+
+
+async def _let_go_of_thread() -> None:
+    """Close the database connection that the request opened, and end the thread that Django keeps for it."""
+    await sync_to_async(connections.close_all)()
+    context = SyncToAsync.thread_sensitive_context.get(None)
+    executor = SyncToAsync.context_to_thread_executor.pop(context, None) if context else None
+    if executor is not None:
+        executor.shutdown(wait=False)
 
 
 async def _bodies(feed: "_Feed", subscription: Subscription, until: Callable[[], float]) -> AsyncGenerator[bytes]:

@@ -363,6 +363,16 @@ async def test_who_watches_is_known_and_told(running: Running) -> None:
     await until(lambda: presence.watchers(pk) == [])
 
 
+async def test_many_who_come_and_go_at_once_are_all_counted(running: Running) -> None:
+    pages = [Page(running.deployment.pk, user=number) for number in range(60)]
+    for page in pages:
+        page.open()
+    await pages[0].until(lambda: {"count": 60} in pages[0].data)
+    for page in pages:
+        await page.close()
+    await until(lambda: presence.watchers(running.deployment.pk) == [])
+
+
 async def test_pages_of_a_dead_process_fade(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fanout, "REFRESH", 0.1)
     pk = running.deployment.pk
