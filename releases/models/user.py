@@ -19,6 +19,11 @@ class User(AbstractUser):
     def __str__(self) -> str:
         return self.display_name or self.username
 
+    @property
+    def initial(self) -> str:
+        """The first letter of the name, for the round picture."""
+        return str(self)[:1].upper()
+
 
 class Membership(models.Model):
     """What one person may do in one project. Having a row at all means: may see it."""

@@ -55,7 +55,7 @@ WORDS: Final[dict[str, Promise]] = {
     "artifact.register": _("registered an artifact"),
     "runbook.create": _("added a runbook"),
     "runbook.save": _("saved a new version of the runbook"),
-    "announcement.publish": _("published an announcement"),
+    "announcement.post": _("posted an announcement"),
     "user.login": _("logged in"),
     "user.logout": _("logged out"),
 }
