@@ -76,13 +76,21 @@ class SshTransport:
         fault_point("before_session")
         channel = self._open_session()
         try:
-            channel.exec_command(command)
+            self._exec(channel, command)
             fault_point("after_exec")
             return run_on_channel(channel, stdin, write, write_error, stop)
         except (paramiko.SSHException, EOFError) as error:
             raise self._lost() from error
         finally:
             channel.close()
+
+    def _exec(self, channel: paramiko.Channel, command: str) -> None:
+        try:
+            channel.exec_command(command)
+        except paramiko.SSHException as error:
+            if self.is_open:
+                raise SessionRefused(f"{self.name} did not start a command (has it too many processes?).") from error
+            raise
 
     def _open_session(self) -> paramiko.Channel:
         transport = self._connection.transport

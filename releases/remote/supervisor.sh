@@ -98,11 +98,18 @@ any_left() {
   return 1
 }
 
+claim_start() { # the one and only start: O_EXCL, as mkdir, but without a process
+  set -C
+  { true >"$D/started"; } 2>/dev/null
+  claimed=$?
+  set +C
+  return $claimed
+}
 supervise() { # PID BORN: runs the step; the last two name the subshell that waits for us
   trap '' HUP INT TERM
   cd /
   : point before_start
-  if mkdir "$D/started" 2>/dev/null; then mine=1; else mine=0; fi     # the one and only start
+  if claim_start; then mine=1; else mine=0; fi
   [ $mine = 0 ] || { process self; put super "$PID $BORN"; now; put beat "$NOW"; }
   if [ "$PPID" = "$1" ] && process "$1" && [ "$BORN" = "$2" ]; then kill -KILL "$1"; fi
   [ $mine = 1 ] || exit 0
@@ -121,7 +128,7 @@ supervise() { # PID BORN: runs the step; the last two name the subshell that wai
   if [ -z "$shown" ] && [ "$SIZE" = "$CAP" ]; then cut_if_longer; log_size; fi
   put slot "done $RC $SIZE $why"
   : point after_result
-  for f in slot log; do dd if=/dev/null of="$D/$f" conv=notrunc,fsync 2>/dev/null; done
+  dd if=/dev/null of="$D/slot" conv=notrunc,fsync 2>/dev/null
 }
 run_step() {
   trap - HUP INT TERM

@@ -14,7 +14,7 @@
 #               slot                                 "done EXIT SIZE REASON"; made full size before the start,
 #                                                    so that a full disk cannot lose the exit code
 #               boot super watch child beat why      who runs it: boot id, pid and kernel start time, pulse
-#               started/                             the start claim: whoever makes it runs the step
+#               started                              the start claim: whoever makes it runs the step
 set -u
 BASE=$1 NONCE=$2 SH=$3 VERB=$4 ID=$5 W=$0
 shift 5
@@ -73,7 +73,7 @@ look() { # the state of the attempt
   log_size
   read -r boot <"$D/boot"; read -r booted </proc/sys/kernel/random/boot_id
   if [ "$boot" != "$booted" ]; then lost reboot; return 0; fi
-  if [ ! -d "$D/started" ]; then STATE=claimed; return 0; fi
+  if [ ! -e "$D/started" ]; then STATE=claimed; return 0; fi
   now; read -r beat <"$D/beat"
   BEAT=$((NOW - ${beat:-$NOW}))
   if alive super; then STATE=running
@@ -145,7 +145,7 @@ launch() {
   [ -z "${T:-}" ] || { [ ! -d "$T" ] || rm -rf "$T"; trap - EXIT HUP INT TERM PIPE; }
   exec 9>&-
   : point after_claim
-  [ -d "$D/started" ] || spawn
+  [ -e "$D/started" ] || spawn
   follow "$offset"
 }
 follow() {
@@ -177,7 +177,7 @@ cancel() { # GRACE LOCK TOKEN
   case $STATE in
     absent)                                                          # a launch on its way must not start it later
       mkdir -p "$BASE/removed" && printf 'cancelled\n' >"$BASE/removed/$ID"; WHY=cancelled ;;
-    claimed) if mkdir "$D/started" 2>/dev/null; then rm -rf "$D/secrets"; put slot 'done 143 0 cancelled'; fi; look ;;
+    claimed) if claim_start; then rm -rf "$D/secrets"; put slot 'done 143 0 cancelled'; fi; look ;;
   esac
   exec 9>&-
   case $STATE in

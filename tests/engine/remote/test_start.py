@@ -1,16 +1,18 @@
 """An attempt starts at most once, whoever asks and however often."""
 
 import hashlib
+import shutil
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from releases.remote.connection import SshTransport
+from releases.remote.connection import SshTransport, open_transport
 from releases.remote.errors import InvalidStep
 from releases.remote.local import LocalTransport
 from releases.remote.steps import WRAPPER, StepClient
+from tests.engine.sshd import Sshd
 
 from .conftest import MakeStep, Run
 
@@ -136,12 +138,27 @@ def test_what_a_login_script_prints_stays_out_of_the_log(transport: SshTransport
     assert (status.state, log) == ("finished", b"text\n")
 
 
-def test_a_damaged_wrapper_on_the_machine_is_replaced(client: StepClient, state: Path, run: Run) -> None:
+def test_a_damaged_wrapper_is_replaced_at_the_next_connection(sshd: Sshd, state: Path, run: Run) -> None:
     run("true")
     (wrapper,) = (state / "bin").iterdir()
     wrapper.write_text("echo replaced")
-    assert run("echo text")[1] == b"text\n"
+    transport = open_transport(sshd.target)
+    assert run("echo text", StepClient(transport, str(state)))[1] == b"text\n"
     assert wrapper.read_bytes() == WRAPPER
+
+
+def test_a_wrapper_that_was_deleted_is_installed_again(sshd: Sshd, state: Path, run: Run, shell: str) -> None:
+    client = StepClient(open_transport(sshd.target), str(state), shell=shell)
+    for _ in range(2):
+        assert run("echo text", client)[1] == b"text\n"
+        shutil.rmtree(state / "bin")
+
+
+def test_the_folder_in_the_home_is_found_each_time(sshd: Sshd, transport: SshTransport, run: Run) -> None:
+    client = StepClient(transport)
+    for _ in range(3):
+        assert run("echo text", client)[1] == b"text\n"
+    assert len(list((sshd.home / ".cloudwiki" / "attempts").iterdir())) == 3
 
 
 def test_a_step_has_the_signals_and_the_mask_of_a_login(client: StepClient, run: Run, transport) -> None:
