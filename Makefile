@@ -25,10 +25,9 @@ demo: bootstrap ## Drive the demo deployment on a running `make up`; prints one 
 bench: bootstrap ## Measure against Fabric, Ansible and ssh; prints ratios
 	@$(PYTHON) -m bench
 
-format: bootstrap ## Format Python and templates
+format: bootstrap ## Format Python
 	@.venv/bin/ruff check --fix --quiet . || true
 	@.venv/bin/ruff format --quiet .
-	@.venv/bin/djlint --reformat --quiet templates || true
 
 messages: bootstrap ## Collect the texts to translate and compile the catalogues (needs gettext)
 	@$(PYTHON) manage.py makemessages --locale ko --no-wrap --no-location --ignore '.*'

@@ -45,7 +45,7 @@ def existing(*folders: str) -> list[str]:
 STATIC = [
     tool("ruff", "ruff", "check", "--quiet", "."),
     tool("format", "ruff", "format", "--check", "--quiet", "."),
-    tool("templates", "djlint", "--check", "--lint", "--quiet", "templates"),
+    tool("templates", "djlint", "--lint", "--quiet", "templates"),
     tool("types", "mypy", "cloudwiki", "releases"),
     tool("migrations", "python", "manage.py", "makemigrations", "--check", "--dry-run", "-v", "1"),
 ]
