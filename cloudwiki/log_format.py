@@ -5,6 +5,9 @@ from typing import Any
 import structlog
 from structlog.typing import Processor
 
+# These tell every connection and every request of their own at INFO.
+TALKATIVE = ("paramiko", "asyncssh", "httpx", "axes")
+
 
 def logging_settings(*, json: bool, colours: bool, level: str) -> dict[str, Any]:
     """Django's LOGGING, and structlog set up to go the same way."""
@@ -43,10 +46,6 @@ def logging_settings(*, json: bool, colours: bool, level: str) -> dict[str, Any]
         "loggers": {
             "django": {"handlers": [], "level": level, "propagate": True},
             "django.server": {"handlers": [], "propagate": True},
-            # These tell every connection and every log line of their own at INFO.
-            "paramiko": {"level": "WARNING"},
-            "asyncssh": {"level": "WARNING"},
-            "httpx": {"level": "WARNING"},
-            "axes": {"level": "WARNING"},
+            **{name: {"level": "WARNING"} for name in TALKATIVE},
         },
     }

@@ -124,11 +124,20 @@ def member_required[**P](
     def checked(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if request.user.is_authenticated:
             return view(request, *args, **kwargs)
-        if "HX-Request" in request.headers or "text/html" not in request.headers.get("Accept", "text/html"):
+        if _asked_by_script(request):
             return HttpResponse(_("Log in again."), status=401, content_type="text/plain; charset=utf-8")
         return redirect_to_login(request.get_full_path())
 
     return checked
+
+
+def _asked_by_script(request: HttpRequest) -> bool:
+    """A script in a page asks (fetch, htmx, event stream): it must get a status, not the sign-in page."""
+    return (
+        "HX-Request" in request.headers
+        or request.headers.get("Sec-Fetch-Dest") == "empty"
+        or not request.accepts("text/html")
+    )
 
 
 def _member(model: type[Model], user: User) -> Q:

@@ -16,14 +16,19 @@ from releases.runbooks.variables import BUILTIN_NAMES, problem
 class VariableForm(forms.ModelForm[Variable]):
     """A value, or a secret that is never shown again. Setting a name that exists replaces its value."""
 
+    # Not a field of the row: a secret is sealed before the row may hold it.
+    value = forms.CharField(
+        label=gettext_lazy("value"),
+        required=False,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false"}),
+        help_text=gettext_lazy("A secret needs at least 8 characters and is never shown again."),
+    )
+
     class Meta:
         model = Variable
-        fields = ("name", "type", "is_secret", "value")
-        widgets = {"value": forms.Textarea(attrs={"rows": 2, "autocomplete": "off", "spellcheck": "false"})}
-        help_texts = {
-            "name": gettext_lazy("Steps use it as {name}; a secret as {name_file}, the path of a file."),
-            "value": gettext_lazy("A secret needs at least 8 characters and is never shown again."),
-        }
+        fields = ("name", "type", "is_secret")
+        help_texts = {"name": gettext_lazy("Steps use it as {name}; a secret as {name_file}, the path of a file.")}
 
     def clean_name(self) -> str:
         """Names that Cloud Wiki fills in itself can't be set."""
@@ -36,6 +41,9 @@ class VariableForm(forms.ModelForm[Variable]):
         """The value fits its type; a secret is long enough to be masked."""
         values = super().clean() or {}
         value = values.get("value") or ""
+        if values.get("is_secret"):
+            # A refused secret must not come back in the page.
+            self.data = {name: self.data[name] for name in self.data if name != self.add_prefix("value")}
         if not value:
             self.add_error("value", _("Give a value."))
         elif values.get("is_secret"):
