@@ -1,7 +1,7 @@
 """The stored state that an event stream compares itself with."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.utils import timezone
 
@@ -36,6 +36,13 @@ async def take(deployment_id: int) -> Snapshot:
     return await in_thread(_read, deployment_id)
 
 
+def is_over(status: str, finished_at: datetime | None) -> bool:
+    """Nothing more is going to happen to a deployment with this status: its pages need no stream."""
+    return status in lifecycle.FINISHED and (
+        status == lifecycle.SUCCEEDED or finished_at is None or timezone.now() - finished_at > RESUMABLE
+    )
+
+
 def cursor(deployment_id: int) -> str:
     """The cursor of a page that is rendered now: its stream begins with what happens after."""
     now = _read(deployment_id)
@@ -48,9 +55,6 @@ def _read(deployment_id: int) -> Snapshot:
     if row is None:
         return Snapshot(0, True, {})
     version, status, finished_at = row
-    is_over = status in lifecycle.FINISHED and (
-        status == lifecycle.SUCCEEDED or finished_at is None or timezone.now() - finished_at > RESUMABLE
-    )
     rows = Attempt.objects.filter(step__deployment_id=deployment_id).order_by("pk")
     logs = {pk: StoredLog(size, step) for pk, size, step in rows.values_list("pk", "log_size", "step__key")}
-    return Snapshot(version, is_over, logs)
+    return Snapshot(version, is_over(status, finished_at), logs)

@@ -39,14 +39,14 @@ def build(request: HttpRequest, number: int) -> dict[str, Any]:
         face["favicon"] = static(f"favicon/{face['favicon_state']}.svg")
     else:
         face = run_context.build(run_state.load(deployment, now, may_operate))
+    is_over = snapshot.is_over(deployment.status, deployment.finished_at)
     return {
         "deployment": deployment,
         "environment": deployment.environment,
         "zone": deployment.environment,
         "plan_name": f"sha256:{deployment.plan.digest}",
         "section": "deployments",
-        "active_state": deployment.status if deployment.is_active else "",
-        "stream_url": reverse("releases:events", args=[number]),
+        "stream_url": "" if is_over else reverse("releases:events", args=[number]),
         "live_url": reverse("releases:live", args=[number]),
         "cursor": cursor,
         "now_ms": round(now.timestamp() * 1000),

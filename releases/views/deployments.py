@@ -31,7 +31,7 @@ def _environments(request: HttpRequest) -> QuerySet[Environment]:
 class ListFilter(django_filters.FilterSet):
     """Where, and how it stands."""
 
-    environment = django_filters.ModelChoiceFilter(label=gettext_lazy("Environment"), queryset=_environments)
+    environment = django_filters.ModelChoiceFilter(label=gettext_lazy("Environment"), queryset=_environments)  # type: ignore[arg-type]
     status = django_filters.ChoiceFilter(
         label=gettext_lazy("Status"), choices=[(status, Status(status).label) for status in lifecycle.DEPLOYMENT]
     )

@@ -1,5 +1,6 @@
 """The page of a draft: may it start, and if not, why; who consented; what will run, line by line."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -18,6 +19,7 @@ from releases.views.run_state import local, planned_steps
 from releases.views.step_context import skipped_because
 
 SHOWN_APPROVERS: Final = 8
+DIGEST: Final = re.compile(r"\b[0-9a-f]{40,64}\b")
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,6 @@ def build(deployment: Deployment, now: datetime, reader: Reader) -> dict[str, An
         "is_draft": is_draft,
         "badge": _badge(deployment, found),
         "blockers": blocker_entries(found, deployment, reader.may_operate and is_draft),
-        "reasons": ", ".join(str(blocker.message) for blocker in found),
         "passed": passed(deployment, found, hosts) if is_draft else [],
         "items": items,
         "ticked": sum(item["state"] == "ticked" for item in items),
@@ -82,7 +83,7 @@ def _item(deployment: Deployment, item: ChecklistItem, now: datetime, may_change
         "title": item.title(),
         "state": state,
         "proved_by": "check" if item.check_kind else "person",
-        "evidence": [f"{entry.get('label', '')}: {entry.get('value', '')}" for entry in item.evidence],
+        "evidence": [_seen(entry) for entry in item.evidence],
         "person": str(item.ticked_by) if ticked and item.ticked_by else "",
         "moment": item.ticked_at if ticked else None,
         "note": item.note if ticked else "",
@@ -96,6 +97,12 @@ def _item(deployment: Deployment, item: ChecklistItem, now: datetime, may_change
     }
 
 
+def _seen(entry: dict[str, str]) -> str:
+    """One thing that a check saw; digests and commits in their short form."""
+    value = DIGEST.sub(lambda found: f"{found[0][:12]}…", entry.get("value", ""))
+    return f"{entry.get('label', '')}: {value}"
+
+
 def _item_state(item: ChecklistItem, ticked: bool, old: bool) -> tuple[str, str]:
     """The look of a box and what is wrong with it."""
     if item.proof == ChecklistItem.Proof.RUNNING:
@@ -106,9 +113,8 @@ def _item_state(item: ChecklistItem, ticked: bool, old: bool) -> tuple[str, str]
         return "stale", _("Too old; confirm it again.")
     if ticked:
         return "ticked", ""
-    return "open", _("Void: the plan changed after it was ticked (%s).") % item.voided_digest[
-        :8
-    ] if item.voided_digest else ""
+    void = _("Void: the plan changed after it was ticked (%s).") % item.voided_digest[:8]
+    return "open", void if item.voided_digest else ""
 
 
 def _approvals(deployment: Deployment, reader: Reader, is_draft: bool) -> list[dict[str, Any]]:
@@ -162,7 +168,7 @@ def _row(step: PlannedStep) -> dict[str, Any]:
         "role": step.role.label,
         "runs_on": step.runs_on,
         "lines": step.lines,
-        "note": "" if step.opens_downtime or step.closes_downtime else local(step.note),
+        "note": "" if step.opens_downtime or step.closes_downtime or step.skipped_because else local(step.note),
         "estimate": None if step.skipped_because else step.estimate,
         "opens_downtime": step.opens_downtime and not step.skipped_because,
         "closes_downtime": step.closes_downtime and not step.skipped_because,

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from django.templatetags.static import static
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from releases import lifecycle
 from releases.models import Deployment, Phase, Step
@@ -110,7 +110,7 @@ def _clock_label(run: Run, down: Downtime) -> str:
         return _("Downtime · measuring") if down.measured is not None else _("Downtime · by the mark")
     if not down.seconds:
         return _("Downtime · none so far") if run.deployment.is_active else _("Downtime · none")
-    return _("Downtime · over")
+    return _("Downtime · ended")
 
 
 def _rail_words(run: Run) -> str:
@@ -157,6 +157,7 @@ def branch(run: Run) -> dict[str, Any]:
     """The emergency branch: off until the verification fails, then it asks for a person."""
     return {
         "title": _("Emergency recovery"),
+        "short": pgettext("flow", "Emergency"),
         "subtitle": _("Restore the backup"),
         "state": lifecycle.WAITING if run.verify_failed else "off",
     }

@@ -16,7 +16,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from django.conf import settings
 
-TAGS = ("icons", "figures", "moments", "drawings", "navigation")
+TAGS = ("icons", "figures", "moments", "drawings", "navigation", "texts")
 ROOT = Path(__file__).resolve().parents[2]
 
 

@@ -11,7 +11,7 @@ from releases.audit import Actor
 from releases.engine import consent, decide, prepare
 from releases.models import Deployment, Membership, Probe, Service, User, Variable
 from tests.factories import World, make_user, make_world
-from tests.web.runs import Driven, ready, running
+from tests.web.runs import ready, running
 
 MANUAL = """
 kind: deploy
@@ -314,7 +314,7 @@ class TestWhoMay:
             environment=world.environment, name="token", is_secret=True, ciphertext=secrets.seal(value)
         )
         text = world.runbook.latest().text.replace("echo one", "curl -H @{token_file} http://x")
-        world.save_runbook(text)
+        world.save_runbook(text.replace("steps:", "variables:\n  - {name: token, type: secret}\nsteps:", 1))
         run = running(world)
         run.do("one")
         for deployment in (world.draft(), run.deployment):
@@ -331,11 +331,10 @@ def long_runbook(count: int) -> str:
     return "\n".join(["kind: deploy", "title: {ko: 긴 것, en: Long}", "steps:", *steps])
 
 
-def queries_of(world: World, run: Driven, assert_num: DjangoAssertNumQueries, most: int) -> None:
+def check_queries(world: World, deployment: Deployment, check: DjangoAssertNumQueries, exactly: int) -> None:
     client = client_of(world.requester)
-    address = reverse("releases:deployment", args=[run.deployment.pk])
-    client.get(address)
-    with assert_num(most):
+    address = reverse("releases:deployment", args=[deployment.pk])
+    with check(exactly):
         client.get(address)
 
 
@@ -350,14 +349,8 @@ def test_the_queries_do_not_grow_with_the_steps(
     run = running(world)
     for n in range(count // 2):
         run.do(f"s{n}")
-    queries_of(world, run, django_assert_num_queries, RUN_QUERIES)
-    with django_assert_num_queries(PLAN_QUERIES):
-        client = client_of(world.requester)
-        client.get(reverse("releases:deployment", args=[world.draft().pk]))
-
-
-RUN_QUERIES = 25
-PLAN_QUERIES = 25
+    check_queries(world, run.deployment, django_assert_num_queries, 20)
+    check_queries(world, world.draft(), django_assert_num_queries, 29)
 
 
 class TestListAndNew:
