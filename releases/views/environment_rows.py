@@ -34,11 +34,13 @@ def set_variable(request: HttpRequest, number: int) -> HttpResponse:
 
 def _write_variable(environment: Environment, form: VariableForm, user: User) -> Variable:
     given = form.cleaned_data
+    # A browser sends lines ended by CR LF; a key file with those would be useless.
+    text = given["value"].replace("\r\n", "\n")
     values = {
         "type": given["type"],
         "is_secret": given["is_secret"],
-        "value": "" if given["is_secret"] else given["value"],
-        "ciphertext": secrets.seal(given["value"]) if given["is_secret"] else b"",
+        "value": "" if given["is_secret"] else text,
+        "ciphertext": secrets.seal(text) if given["is_secret"] else b"",
         "updated_by": user,
     }
     variable, is_new = Variable.objects.update_or_create(environment=environment, name=given["name"], defaults=values)
