@@ -47,6 +47,7 @@ class Storing:
     lines: int
     megabytes: float
     seconds: float
+    cpu_seconds: float
     growth_mb: float
 
 
@@ -63,7 +64,7 @@ def main() -> None:
     print(f"goal: p95 <= {GOALS['p95_ms']:.0f} ms")
     print(
         f"{storing.lines:,} lines ({storing.megabytes:.1f} MB) masked and stored in {storing.seconds:.2f} s"
-        f" (goal <= {GOALS['seconds']} s), worker grew {storing.growth_mb:.1f} MB (goal <= {GOALS['growth_mb']:.0f} MB)"
+        f" (goal <= {GOALS['seconds']} s; {storing.cpu_seconds:.2f} s of it computing), worker grew {storing.growth_mb:.1f} MB (goal <= {GOALS['growth_mb']:.0f} MB)"
     )
 
 
@@ -149,25 +150,21 @@ def _measured(work: str, attempt: int) -> dict[str, float]:
 
 
 class _Web:
-    """One uvicorn process, as `make up` runs it."""
+    """The web process, by the command that `make up` and the containers use."""
 
     def __enter__(self) -> "_Web":
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
-        self._process = subprocess.Popen(
-            [
-                *(sys.executable, "-m", "uvicorn", "cloudwiki.asgi:application", "--port", str(self.port)),
-                *("--log-level", "warning", "--no-access-log", "--timeout-graceful-shutdown", "3"),
-            ]
-        )
+        environment = {**os.environ, "CLOUDWIKI_PORT": str(self.port)}
+        self._process = subprocess.Popen([sys.executable, "-m", "cloudwiki", "web"], env=environment)
         end = time.monotonic() + 30
         while time.monotonic() < end:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
                     return self
             time.sleep(0.05)
-        raise RuntimeError("uvicorn did not come up")
+        raise RuntimeError("the web process did not come up")
 
     def cpu_seconds(self) -> float:
         """Processor time that it has used."""
@@ -263,14 +260,15 @@ def _store(writer: "LogWriter") -> Storing:  # type: ignore[name-defined]  # noq
     writer.flush()
     process = psutil.Process()
     before = highest = process.memory_info().rss
-    begin = time.monotonic()
+    begin, used = time.monotonic(), time.process_time()
     for _ in range(BIG_LOG_LINES // 2000):
         for start in range(0, len(block), 32 * 1024):
             writer.write(block[start : start + 32 * 1024])
         highest = max(highest, process.memory_info().rss)
     writer.close()
     took = time.monotonic() - begin
-    return Storing(BIG_LOG_LINES, len(block) * BIG_LOG_LINES / 2000 / 1e6, took, (highest - before) / 1e6)
+    megabytes = len(block) * BIG_LOG_LINES / 2000 / 1e6
+    return Storing(BIG_LOG_LINES, megabytes, took, time.process_time() - used, (highest - before) / 1e6)
 
 
 if __name__ == "__main__":
