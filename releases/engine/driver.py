@@ -20,8 +20,9 @@ from releases.engine.errors import Conflict
 from releases.engine.leasing import LeaseKeeper
 from releases.engine.machines import Machines
 from releases.engine.order import next_steps
-from releases.engine.perform import Performance, Run
+from releases.engine.perform import Performance
 from releases.engine.reconcile import DRIVEN
+from releases.engine.run import Run
 from releases.models import Attempt, Deployment, Step, lease
 from releases.runbooks.plan import PlannedStep
 

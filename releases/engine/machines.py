@@ -5,9 +5,8 @@ from contextlib import suppress
 
 from django.conf import settings
 
-from releases.enrolment import target_for
+from releases import enrolment
 from releases.models import Environment, Host
-from releases.remote.connection import open_transport
 from releases.remote.errors import RemoteError
 from releases.remote.local import LocalTransport
 from releases.remote.steps import StepClient
@@ -31,13 +30,13 @@ class Machines:
         return None if role == CONTROLLER else self.environment.hosts.get(role=role)
 
     def transport(self, role: str) -> Transport:
-        """An open way to the role. Raises RemoteError when the machine can't be reached."""
+        """An open way to the role. Raises RemoteError when the machine can't be reached; a changed key is audited."""
         with self._guard:
             lock = self._locks.setdefault(role, threading.Lock())
         with lock:
             if role not in self._open:
                 host = self.host(role)
-                self._open[role] = LocalTransport() if host is None else open_transport(target_for(host))
+                self._open[role] = LocalTransport() if host is None else enrolment.connect(host)
             return self._open[role]
 
     def client(self, role: str) -> StepClient:

@@ -8,12 +8,13 @@ from releases.models.choices import DeploymentKind, Phase, Role, Status
 from releases.models.deployment import Deployment, Lease, Plan
 from releases.models.host import Host
 from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
-from releases.models.project import DeployWindow, Environment, EnvironmentLock, Project, Service
+from releases.models.project import Environment, EnvironmentLock, Project, Service
 from releases.models.release import Artifact, Release
 from releases.models.runbook import Runbook, RunbookVersion
 from releases.models.step import Attempt, AttemptFile, LogChunk, Step
 from releases.models.user import Membership, User
 from releases.models.variable import Variable
+from releases.models.window import DeployWindow
 
 __all__ = [
     "Announcement",

@@ -1,0 +1,47 @@
+"""What the step wrapper's word on an ended script means for the step."""
+
+from collections.abc import Callable
+from typing import Final
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from releases import lifecycle
+from releases.engine.attempts import Outcome
+from releases.remote.steps import StepStatus
+from releases.runbooks.plan import PlannedStep
+
+_REFUSALS: Final = {
+    "diskfull": gettext_lazy("The machine's disk is full, so it was not started. Free some space and run it again."),
+    "corrupt": gettext_lazy("The step did not arrive whole, so it was not started. Run it again."),
+    "removed": gettext_lazy("This attempt was cleaned up already. Run it again."),
+}
+
+
+def judge(status: StepStatus, planned: PlannedStep, explain: Callable[[int], str]) -> Outcome:
+    """The outcome of a script whose end is known ("finished" or "refused")."""
+    if status.state == "refused":
+        return _refused(status.reason)
+    if status.reason == "timeout":
+        said = _("It took longer than %s s and was ended.") % planned.timeout
+        return Outcome(lifecycle.TIMED_OUT, said, status.exit_code)
+    if status.reason == "silence":
+        said = _("It printed nothing for %s s and was ended.") % planned.silence_timeout
+        return Outcome(lifecycle.TIMED_OUT, said, status.exit_code)
+    if status.reason == "cancelled":
+        return Outcome(lifecycle.CANCELLED, _("Cancelled; its processes were ended."), status.exit_code)
+    if status.exit_code != 0:
+        said = explain(status.exit_code or 0) or _("Exit code %s.") % status.exit_code
+        return Outcome(lifecycle.FAILED, said, status.exit_code)
+    return Outcome(lifecycle.SUCCEEDED, exit_code=0)
+
+
+def _refused(reason: str) -> Outcome:
+    if reason == "cancelled":
+        return Outcome(lifecycle.CANCELLED, _("Cancelled before it began."))
+    if reason.startswith("missing:"):
+        tool = reason.partition(":")[2]
+        said = _("%s is missing on the machine. Install it there (coreutils, util-linux, or BusyBox).") % tool
+        return Outcome(lifecycle.ERRORED, said)
+    said = str(_REFUSALS.get(reason) or _("The machine refused to start it: %s") % reason)
+    return Outcome(lifecycle.ERRORED, said)
