@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
+from typing import cast
 
 import paramiko
+from paramiko.common import MSG_CHANNEL_CLOSE
 from paramiko.pipe import make_or_pipe
 
 from .errors import ConnectionLost
 from .transport import CHUNK, STOP_CHECK, Completed, Output, Readable, Stop, StopCheck, Write, pump
+
+PIECE = 32 * 1024  # bytes sent in one message: more does not fit one
+SENDING_LIMIT = 1.0  # seconds; a message takes far less
 
 
 def run_on_channel(
@@ -28,7 +34,6 @@ def run_on_channel(
     try:
         stopped = _read(channel, output, StopCheck(stop)) or _await_status(channel, StopCheck(stop))
     finally:
-        channel.close()  # also wakes the feeder
         feeder.finish()
     if stopped:
         return output.completed(None)
@@ -71,15 +76,43 @@ def _exit_code(channel: paramiko.Channel) -> int | None:
     raise ConnectionLost("The connection broke while a command ran.")
 
 
+def keep_order(transport: paramiko.Transport) -> None:
+    """Make `transport` answer the close of a channel only between two of our messages on it.
+
+    Paramiko builds a message under the channel's lock, but sends it outside: when a command ends while we still
+    feed it, its data may leave after our answer to the close. OpenSSH then drops the whole connection ("data
+    packet referred to nonexistent channel"), with every other step on it.
+    """
+    table = transport._channel_handler_table
+    transport._channel_handler_table = {**table, MSG_CHANNEL_CLOSE: _handle_close}
+
+
+def _handle_close(channel: paramiko.Channel, message: paramiko.Message) -> None:
+    gate = _gate(channel)
+    ours = gate.acquire(timeout=SENDING_LIMIT)  # never for ever: this is the thread that reads the connection
+    try:
+        channel._handle_close(message)
+    finally:
+        if ours:
+            gate.release()
+
+
+def _gate(channel: paramiko.Channel) -> threading.Lock:
+    """The lock that our sending on this channel and the answer to its close take in turn."""
+    return cast(threading.Lock, channel.__dict__.setdefault("cloudwiki_gate", threading.Lock()))
+
+
 class _Feeder:
     """Sends stdin from a thread, since the command may print before it has read all."""
 
     def __init__(self, channel: paramiko.Channel, stdin: Readable | bytes | None) -> None:
         self.error: BaseException | None = None
         self._channel = channel
+        self._finished = False
         self._thread: threading.Thread | None = None
+        channel.settimeout(STOP_CHECK)
         if stdin is None:
-            channel.shutdown_write()
+            self._end_input()
         else:
             self._thread = threading.Thread(target=self._feed, args=(stdin,), daemon=True)
             self._thread.start()
@@ -87,7 +120,7 @@ class _Feeder:
     def _feed(self, stdin: Readable | bytes) -> None:
         try:
             pump(stdin, self._send)
-            self._channel.shutdown_write()
+            self._end_input()
         except _Closed:
             pass  # the command ended, or the connection did: the reader knows which
         except BaseException as error:  # told to the caller by finish()
@@ -95,12 +128,26 @@ class _Feeder:
             self._channel.close()
 
     def _send(self, data: bytes) -> None:
-        try:
-            self._channel.sendall(data)
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise _Closed from error
+        view = memoryview(data)
+        while view:
+            if self._finished or self._channel.closed:
+                raise _Closed
+            try:
+                with _gate(self._channel):
+                    sent = self._channel.send(view[:PIECE])
+            except TimeoutError:  # the other side does not read just now
+                continue
+            except (OSError, EOFError, paramiko.SSHException) as error:
+                raise _Closed from error
+            view = view[sent:]
+
+    def _end_input(self) -> None:
+        with _gate(self._channel), suppress(OSError, EOFError, paramiko.SSHException):
+            self._channel.shutdown_write()
 
     def finish(self) -> None:
+        """Stop sending; to be called before the channel is closed, for the same reason as keep_order."""
+        self._finished = True
         if self._thread:
             self._thread.join()
         if self.error:

@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ import paramiko
 from fabric import Config, Connection
 from paramiko.config import SSHConfig
 
-from .channel import run_on_channel
+from .channel import keep_order, run_on_channel
 from .errors import (
     AuthenticationFailed,
     ConnectionLost,
@@ -82,7 +83,8 @@ class SshTransport:
         except (paramiko.SSHException, EOFError) as error:
             raise self._lost() from error
         finally:
-            channel.close()
+            with suppress(paramiko.SSHException, EOFError, OSError):
+                channel.close()
 
     def _exec(self, channel: paramiko.Channel, command: str) -> None:
         try:
@@ -171,6 +173,7 @@ def _log_in(connection: Connection, target: Target, pinned: paramiko.PKey) -> No
         shown = connection.transport.get_remote_server_key()
         if shown != pinned:  # paramiko has checked it before the login; never trust a single lock
             raise paramiko.BadHostKeyException(target.address, shown, pinned)
+        keep_order(connection.transport)
         connection.transport.set_keepalive(SILENT_DROP // 3)
     except Exception as error:
         connection.client.close()  # Fabric's own close() does nothing before a login

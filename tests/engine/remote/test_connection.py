@@ -5,10 +5,13 @@ import os
 import socket
 import subprocess
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import paramiko
 import pytest
+from paramiko.common import cMSG_CHANNEL_DATA
 
 from releases.remote.connection import SILENT_DROP, Target, open_transport, scan_host_key
 from releases.remote.errors import (
@@ -41,6 +44,31 @@ def test_it_runs_commands_and_keeps_both_outputs_apart(transport) -> None:
 def test_it_sends_a_big_stdin_while_output_comes_back(transport) -> None:
     data = os.urandom(8_000_000)
     assert transport.execute("cat", data).stdout == data
+
+
+def test_a_command_that_leaves_its_input_unread_does_not_break_the_connection(transport, monkeypatch) -> None:
+    """Paramiko alone may send data after its answer to a close; OpenSSH then drops everybody's connection."""
+    ssh = transport._connection.transport
+    send = ssh._send_user_message
+
+    def slowly(message: paramiko.Message) -> None:
+        if message.asbytes()[:1] == cMSG_CHANNEL_DATA:
+            time.sleep(0.1)  # the race made wide: the command has ended before its input leaves
+        send(message)
+
+    monkeypatch.setattr(ssh, "_send_user_message", slowly)
+    with ThreadPoolExecutor(5) as pool:
+        assert list(pool.map(lambda code: transport.execute(f"exit {code}", b"x" * 99).exit_code, range(5))) == [
+            *range(5)
+        ]
+    monkeypatch.undo()
+    assert transport.execute("echo still").stdout == b"still\n"
+
+
+def test_a_stop_while_input_is_sent_does_not_break_the_connection(transport) -> None:
+    for _ in range(5):
+        assert transport.execute("sleep 60", os.urandom(5_000_000), stop=lambda: True).exit_code is None
+    assert transport.execute("echo still").stdout == b"still\n"
 
 
 def test_a_command_ended_by_a_signal_has_no_exit_code(transport) -> None:
