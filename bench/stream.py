@@ -63,8 +63,9 @@ def main() -> None:
         print(f"{row.streams:8} {times} {row.events:8} {row.server_cpu_percent:7.0f}%")
     print(f"goal: p95 <= {GOALS['p95_ms']:.0f} ms")
     print(
-        f"{storing.lines:,} lines ({storing.megabytes:.1f} MB) masked and stored in {storing.seconds:.2f} s"
-        f" (goal <= {GOALS['seconds']} s; {storing.cpu_seconds:.2f} s of it computing), worker grew {storing.growth_mb:.1f} MB (goal <= {GOALS['growth_mb']:.0f} MB)"
+        f"{storing.lines:,} lines ({storing.megabytes:.1f} MB) masked and stored in {storing.seconds:.2f} s,"
+        f" {storing.cpu_seconds:.2f} s of it computing (goal <= {GOALS['seconds']} s);"
+        f" worker grew {storing.growth_mb:.1f} MB (goal <= {GOALS['growth_mb']:.0f} MB)"
     )
 
 
