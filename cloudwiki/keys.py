@@ -43,10 +43,16 @@ def make_secrets_key() -> bytes:
     return base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n"
 
 
-def decode_secrets_key(text: bytes) -> bytes:
-    """The 32 bytes of a key file. Raises ValueError when the text is not 32 bytes in base64."""
+def decode_secrets_keys(text: bytes) -> list[bytes]:
+    """The keys of a key file, a line each, the one in use first. Raises ValueError when a line is no key."""
+    if not text.split():
+        raise ValueError("is empty")
+    return [_decode_secrets_key(line) for line in text.split()]
+
+
+def _decode_secrets_key(text: bytes) -> bytes:
     try:
-        key = base64.b64decode(text.strip(), validate=True)
+        key = base64.b64decode(text, validate=True)
     except binascii.Error as error:
         raise ValueError("is not base64") from error
     if len(key) != KEY_BYTES:

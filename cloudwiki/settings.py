@@ -46,7 +46,7 @@ else:
     )
     keys.read_or_create(SECRETS_KEY_FILE, keys.make_secrets_key)
 try:
-    keys.decode_secrets_key(SECRETS_KEY_FILE.read_bytes())
+    keys.decode_secrets_keys(SECRETS_KEY_FILE.read_bytes())
 except (OSError, ValueError) as problem:
     raise ImproperlyConfigured(
         f"CLOUDWIKI_SECRETS_KEY_FILE: {SECRETS_KEY_FILE} cannot serve as the key of stored secrets ({problem}). "
