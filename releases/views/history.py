@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import django_filters
+from django import forms
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
@@ -44,6 +45,12 @@ def _environments(request: HttpRequest) -> QuerySet[Environment]:
     return permissions.visible(Environment, signed_in(request))
 
 
+def _date_filter(label: Any, field: str, lookup: str) -> django_filters.DateFilter:
+    """A day, chosen in the browser's own calendar."""
+    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+    return django_filters.DateFilter(label=label, field_name=field, lookup_expr=lookup, widget=widget)
+
+
 class DeploymentFilter(django_filters.FilterSet):
     """Who, what, when, where, how it ended."""
 
@@ -56,8 +63,8 @@ class DeploymentFilter(django_filters.FilterSet):
     release = django_filters.CharFilter(
         label=gettext_lazy("Release"), field_name="release__version", lookup_expr="icontains"
     )
-    since = django_filters.DateFilter(label=gettext_lazy("From"), field_name="created_at", lookup_expr="date__gte")
-    until = django_filters.DateFilter(label=gettext_lazy("To"), field_name="created_at", lookup_expr="date__lte")
+    since = _date_filter(gettext_lazy("From"), "created_at", "date__gte")
+    until = _date_filter(gettext_lazy("To"), "created_at", "date__lte")
 
     class Meta:
         model = Deployment
@@ -70,8 +77,8 @@ class AuditFilter(django_filters.FilterSet):
     action = django_filters.ChoiceFilter(label=gettext_lazy("Action"), choices=list(audit_words.WORDS.items()))
     actor = django_filters.ModelChoiceFilter(label=gettext_lazy("Who"), queryset=_people)  # type: ignore[arg-type]
     target = django_filters.CharFilter(label=gettext_lazy("Target"), field_name="target_name", lookup_expr="icontains")
-    since = django_filters.DateFilter(label=gettext_lazy("From"), field_name="at", lookup_expr="date__gte")
-    until = django_filters.DateFilter(label=gettext_lazy("To"), field_name="at", lookup_expr="date__lte")
+    since = _date_filter(gettext_lazy("From"), "at", "date__gte")
+    until = _date_filter(gettext_lazy("To"), "at", "date__lte")
 
     class Meta:
         model = AuditEvent
