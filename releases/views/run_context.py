@@ -16,7 +16,7 @@ from releases.views.run_state import HALTED, Run
 
 SUBTITLES: Final = {
     Phase.PREPARE: pgettext_lazy("flow", "Back up the DB"),
-    Phase.STOP: pgettext_lazy("flow", "Maintenance page on"),
+    Phase.STOP: pgettext_lazy("flow", "Maintenance on"),
     Phase.REPLACE: pgettext_lazy("flow", "New code and DB"),
     Phase.VERIFY: pgettext_lazy("flow", "Check from inside"),
     Phase.FINISH: pgettext_lazy("flow", "Service open"),
@@ -87,7 +87,6 @@ def clock_context(run: Run, down: Downtime) -> dict[str, Any]:
     """The downtime clock: planned, marked and measured stay three numbers."""
     deployment = run.deployment
     budget = deployment.environment.downtime_budget
-    began = down.measured or down.marked is not None
     return {
         "label": _clock_label(run, down),
         "elapsed": down.seconds,
@@ -101,7 +100,7 @@ def clock_context(run: Run, down: Downtime) -> dict[str, Any]:
         "measured": down.measured,
         "measured_note": _measured_note(run, down),
         "opens_at": _opens_at(run, down),
-        "lost_requests": down.lost_requests if began else None,
+        "lost_requests": down.lost_requests or None,
     }
 
 
@@ -110,7 +109,7 @@ def _clock_label(run: Run, down: Downtime) -> str:
         return _("Downtime · measuring") if down.measured is not None else _("Downtime · by the mark")
     if not down.seconds:
         return _("Downtime · none so far") if run.deployment.is_active else _("Downtime · none")
-    return _("Downtime · ended")
+    return _("Downtime · services answer again") if run.deployment.is_active else _("Downtime · ended")
 
 
 def _rail_words(run: Run) -> str:

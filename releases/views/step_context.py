@@ -76,7 +76,7 @@ def row(run: Run, step: Step) -> dict[str, Any]:
         "skipped_because": skipped_because(step.reason) if step.status == lifecycle.SKIPPED else "",
         "body": BODY,
         "commands": run.planned[step.key].lines if step.key in run.planned else (),
-        "tries": [_try(attempt) for attempt in reversed(attempts)],
+        "tries": tries(step, attempts),
         "panes": [_pane(run, step, attempt) for attempt in reversed(attempts) if _has_log(step, attempt)],
         **_question(run, step, attempts),
     }
@@ -143,6 +143,14 @@ def evidence_note(evidence: dict[str, Any]) -> str:
     if "watched_seconds" in evidence:
         parts.append(_("watched for %s s") % evidence["watched_seconds"])
     return " · ".join(parts)
+
+
+def tries(step: Step, attempts: list[Attempt]) -> list[dict[str, Any]]:
+    """What was tried, the newest first. Where a panel tells why the newest ended, its line does not repeat it."""
+    found = [_try(attempt) for attempt in reversed(attempts)]
+    if found and step.status in HALTED:
+        found[0]["reason"] = ""
+    return found
 
 
 def _try(attempt: Attempt) -> dict[str, Any]:
