@@ -54,7 +54,10 @@ _WORDS: Final[dict[str, Callable[[str], str]]] = {
     "resolver": lambda value: _("not measured: the name %(name)s could not be looked up") % {"name": value},
     "network": lambda _value: _("not measured: the controller has no way to that network"),
     "address": lambda value: (
-        _("not measured: %(reason)s. Name a host of this environment, or add its network to PROBE_ALLOWED_NETWORKS.")
+        _(
+            "not measured: %(reason)s. Name a host of this environment,"
+            " or add its network to CLOUDWIKI_PROBE_ALLOWED_NETWORKS."
+        )
         % {"reason": value}
     ),
     "ssh": lambda value: _("not measured: the host cannot be reached over SSH (%(reason)s)") % {"reason": value},

@@ -25,7 +25,7 @@ TICK: Final = 0.5  # seconds between looks at the database
 BEAT: Final = 2.0
 PURGE: Final = 600.0
 STANDBY: Final = 1.0
-LAST_WRITE: Final = 1.0  # seconds for the last write before the process ends
+LAST_WRITE: Final = 1.5  # seconds for what the database still has to take before the process ends
 BUFFER: Final = 50_000  # answers kept while the database is away
 
 logger = logging.getLogger(__name__)
@@ -57,13 +57,26 @@ class Runner:
 
     async def run(self) -> None:
         """Run until `stop`."""
+        stopping = asyncio.create_task(self._stop.wait())
+        turn = asyncio.create_task(self._turns())
+        await asyncio.wait({stopping, turn}, return_when=asyncio.FIRST_COMPLETED)
+        for watcher in self._watchers.values():
+            watcher.end()
+        self._hosts.follow([])
         try:
-            while not self._stop.is_set():
-                with self._database_may_be_away():
-                    await self._turn()
-                await self._pause(TICK if self._leads or self._watchers else STANDBY)
+            async with asyncio.timeout(LAST_WRITE):
+                await turn  # a database that hangs must not hold us
+                await self._last_write()
+        except (TimeoutError, StoreLost):
+            logger.warning("the database did not take the last answers in time")
         finally:
-            await self._end()
+            stopping.cancel()
+
+    async def _turns(self) -> None:
+        while not self._stop.is_set():
+            with self._database_may_be_away():
+                await self._turn()
+            await self._pause(TICK if self._leads or self._watchers else STANDBY)
 
     async def _turn(self) -> None:
         if not self._leads:
@@ -165,14 +178,7 @@ class Runner:
         self._results.clear()
         self._changes.clear()
 
-    async def _end(self) -> None:
-        for watcher in self._watchers.values():
-            watcher.end()
-        self._hosts.follow([])
+    async def _last_write(self) -> None:
         if self._leads:
-            try:
-                async with asyncio.timeout(LAST_WRITE):
-                    await self._write()
-                    await self._database.call(store.give_up)
-            except (TimeoutError, StoreLost):
-                logger.warning("the database did not take the last answers in time")
+            await self._write()
+            await self._database.call(store.give_up)

@@ -1,6 +1,8 @@
 """`manage.py run_probes`: the process that asks every service how it is."""
 
 import asyncio
+import logging
+import os
 import signal
 from typing import Any
 
@@ -22,8 +24,11 @@ class Command(BaseCommand):
     help = "Ask every service how it is, and keep outages."
 
     def handle(self, *_arguments: Any, **_options: Any) -> None:
-        """Run the probes."""
+        """Run the probes; ends the process itself."""
         asyncio.run(run(allowed_networks()))
+        logging.shutdown()
+        # All is written. Taking the interpreter apart would cost seconds on a busy machine, for nothing.
+        os._exit(0)
 
 
 def allowed_networks() -> tuple[Network, ...]:
@@ -32,7 +37,7 @@ def allowed_networks() -> tuple[Network, ...]:
         return parse_networks(getattr(settings, "PROBE_ALLOWED_NETWORKS", []))
     except ValueError as error:
         raise CommandError(
-            f"PROBE_ALLOWED_NETWORKS: {error}. Write networks such as 10.0.0.0/8, separated by commas."
+            f"CLOUDWIKI_PROBE_ALLOWED_NETWORKS: {error}. Write networks such as 10.0.0.0/8, separated by commas."
         ) from error
 
 
