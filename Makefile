@@ -7,7 +7,6 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
 
 up: bootstrap ## Run everything with the demo project until Ctrl-C (CLOUDWIKI_PORT, CLOUDWIKI_DATA)
-	@$(PYTHON) scripts/messages.py
 	@exec $(PYTHON) -m cloudwiki up
 
 services: bootstrap ## Run PostgreSQL and Valkey alone, for manage.py in another terminal
@@ -29,9 +28,8 @@ format: bootstrap ## Format Python
 	@.venv/bin/ruff check --fix --quiet . || true
 	@.venv/bin/ruff format --quiet .
 
-messages: bootstrap ## Collect the texts to translate and compile the catalogues (needs gettext)
-	@$(PYTHON) manage.py makemessages --locale ko --no-wrap --no-location --ignore '.*'
-	@$(PYTHON) scripts/messages.py
+messages: bootstrap ## Bring locale/ up to date with the texts of the sources; lists what to translate (needs gettext)
+	@$(PYTHON) scripts/messages.py collect
 
 clean: ## Remove what can be made again; the data folder stays
 	rm -rf .venv .cache .mypy_cache .ruff_cache .pytest_cache .hypothesis staticfiles test-results
@@ -39,3 +37,4 @@ clean: ## Remove what can be made again; the data folder stays
 
 bootstrap:
 	@scripts/bootstrap
+	@$(PYTHON) scripts/messages.py

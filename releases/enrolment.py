@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 
 from releases import audit
 from releases.actions.ask import ask
+from releases.actions.remote_words import told
 from releases.actions.texts import size
 from releases.audit import THE_SYSTEM, Actor
 from releases.models import Environment, Host, User
@@ -194,7 +195,7 @@ def _sudo_words(found: str) -> str:
 
 
 def _keep(host: Host, actor: Actor, found: HostCheck | RemoteError) -> HostCheck:
-    outcome = found if isinstance(found, HostCheck) else HostCheck(False, 0.0, f"{found} {found.mend}".strip())
+    outcome = found if isinstance(found, HostCheck) else HostCheck(False, 0.0, told(found))
     with transaction.atomic():
         _write(host, last_checked_at=Now(), last_check_ok=outcome.ok, last_check_detail=outcome.detail[:500])
         if isinstance(found, HostKeyChanged):

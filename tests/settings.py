@@ -2,9 +2,11 @@
 
 import os
 
+from scripts import messages
 from tests import servers
 
 servers.provide(os.environ)
+messages.compile_all()  # what `make up` does before it starts
 
 from cloudwiki.settings import *  # noqa: E402, F403
 

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from releases.actions.base import ActionError
+from releases.actions.remote_words import told
 from releases.models import Artifact, Deployment, Release
 from releases.remote.errors import TransferFailed, TransferStopped
 from releases.remote.folders import Manifest, read_manifest
@@ -53,7 +54,7 @@ def read(release: Release, path: str, is_folder: bool, stop: Callable[[], bool] 
     try:
         return _folder(found, stop) if is_folder else _file(found, stop)
     except TransferFailed as error:
-        raise ActionError(f"{error} {error.mend}") from error
+        raise ActionError(told(error)) from error
     except OSError as error:
         raise ActionError(_("%(path)s can't be read: %(why)s") % {"path": path, "why": error.strerror}) from error
 

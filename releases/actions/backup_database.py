@@ -9,6 +9,7 @@ from releases.actions import database
 from releases.actions.backup_files import explain_backup
 from releases.actions.base import ActionError, Script, ScriptAction, StepContext
 from releases.actions.copies import Copy, read_manifest, running_release, service_of
+from releases.actions.remote_words import told
 from releases.actions.texts import shell_text, shown
 from releases.models import Backup
 from releases.remote.errors import TransferFailed
@@ -56,7 +57,7 @@ class BackupDatabase(ScriptAction):
             # Not stopped half way: a worker that has to leave is followed by one that begins this copy anew.
             moved = download(context.transport(), copy.location, target, progress=context.progress, stop=lambda: False)
         except TransferFailed as error:
-            raise ActionError(f"{error} {error.mend}") from error
+            raise ActionError(told(error)) from error
         target.chmod(0o600)
         if moved.sha256 != copy.sha256:
             target.unlink()

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from releases.actions import artifacts
 from releases.actions.artifacts import Content
 from releases.actions.base import ActionError, DirectAction, StepContext
+from releases.actions.remote_words import told
 from releases.actions.texts import shown, size
 from releases.models import Artifact
 from releases.remote.errors import TransferFailed, TransferStopped
@@ -39,7 +40,7 @@ class Upload(DirectAction):
         except TransferStopped:
             return
         except TransferFailed as error:
-            raise ActionError(f"{error} {error.mend}") from error
+            raise ActionError(told(error)) from error
         if moved.sha256 != found.sha256:
             sentence = _("%s changed while it was sent. Wait until its build is over and try again.")
             raise ActionError(sentence % found.path)

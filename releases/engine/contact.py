@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 
 from releases import lifecycle
+from releases.actions.remote_words import told
 from releases.engine import attempts
 from releases.engine.run import Run
 from releases.models import Attempt
@@ -79,7 +80,7 @@ class Contact:
 
     def _bear(self, error: RemoteError, heard: float) -> None:
         """Show that contact is lost and why; raises where waiting can't help."""
-        said = f"{error} {error.mend}".strip()
+        said = told(error)
         if not self._sent or (not self.detached and not isinstance(error, PASSING)):
             raise error
         if isinstance(error, HostKeyChanged):

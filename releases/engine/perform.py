@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from releases import lifecycle
 from releases.actions import registry
 from releases.actions.base import ActionError, DirectAction, ScriptAction, StepContext
+from releases.actions.remote_words import told
 from releases.actions.shell import in_place
 from releases.engine import attempts, verdict
 from releases.engine.attempts import Outcome, Retries
@@ -131,7 +132,7 @@ class Performance:
         except OutOfContact as error:
             return Outcome(lifecycle.UNKNOWN, str(error))
         except RemoteError as error:
-            return Outcome(lifecycle.ERRORED, f"{error} {error.mend}".strip())
+            return Outcome(lifecycle.ERRORED, told(error))
         except (Fenced, OperationalError, InterfaceError):
             raise
         except Exception as error:

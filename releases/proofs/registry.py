@@ -6,6 +6,7 @@ from typing import Any, Final
 from django.utils.module_loading import import_string
 
 from releases.actions.base import ActionError
+from releases.actions.remote_words import told
 from releases.models import Deployment
 from releases.proofs.evidence import Evidence
 from releases.remote.errors import RemoteError
@@ -31,7 +32,7 @@ def prove(item: Mapping[str, Any], deployment: Deployment) -> Evidence:
     try:
         found: Evidence = check(item["parameters"], deployment)
     except RemoteError as error:
-        return Evidence(False, [], f"{error} {error.mend}".strip())
+        return Evidence(False, [], told(error))
     except (ActionError, PlaceholderError) as error:
         return Evidence(False, [], str(error))
     return found

@@ -72,7 +72,8 @@ def sentence(event: AuditEvent) -> str:
     words = str(WORDS.get(event.action, event.action))
     subject = event.target_name if event.target_type != "deployment" else ""
     reason = event.detail.get("reason", "") if isinstance(event.detail, dict) else ""
-    said = f"{subject} {words}" if subject else words
+    # A step is the subject of its sentence ("10 began"); anything else is what the person did it to.
+    said = f"{subject} {words}" if event.target_type == "step" else f"{words} · {subject}" if subject else words
     return f"{said}: {reason}" if reason else said
 
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from releases import audit, enrolment, permissions
+from releases.actions.remote_words import told
 from releases.engine.errors import EngineError
 from releases.models import Environment, Host
 from releases.permissions import Need, actor, member_required, signed_in
@@ -87,7 +88,7 @@ def scan(request: HttpRequest, number: int) -> HttpResponse:
     try:
         key = enrolment.scan(found)
     except RemoteError as error:
-        raise EngineError(f"{error} {error.mend}".strip()) from error
+        raise EngineError(told(error)) from error
     return _host_page(request, number, scanned=key)
 
 
@@ -99,7 +100,7 @@ def pin(request: HttpRequest, number: int) -> HttpResponse:
         enrolment.pin(found, request.POST.get("fingerprint", ""), signed_in(request), actor(request))
         enrolment.check(found, actor(request))
     except RemoteError as error:
-        raise EngineError(f"{error} {error.mend}".strip()) from error
+        raise EngineError(told(error)) from error
     except enrolment.EnrolmentError as error:
         raise EngineError(str(error)) from error
     done(request, _("The key of %s is pinned.") % found)
