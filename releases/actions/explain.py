@@ -56,6 +56,7 @@ _KNOWN: Final = (
     ),
 )  # fmt: skip
 _RULES: Final = tuple((re.compile(pattern, re.MULTILINE), sentence) for pattern, sentence in _KNOWN)
+_ENDED: Final = frozenset({129, 130, 143})  # by HUP, INT, TERM
 LAST = 4096  # bytes of the log in which the reason is looked for
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
 
@@ -70,6 +71,9 @@ def explain_tail(tail: bytes, exit_code: int = 0) -> str:
             return str(sentence) % found
     if exit_code == 137:
         return str(_("It was killed (exit code 137), most often because memory ran out."))
+    if exit_code in _ENDED:
+        sentence = _("A signal from outside ended it (exit code %s): the machine shut down, or somebody ended it.")
+        return str(sentence) % exit_code
     return ""
 
 

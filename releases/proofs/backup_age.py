@@ -3,9 +3,10 @@
 import time
 import uuid
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -30,7 +31,10 @@ else stat -L -c %s "$path"; fi
 
 
 def prove(parameters: Mapping[str, Any], deployment: Deployment) -> Evidence:
-    """Look for a young backup of each file that is still there with its size; where one is missing, take it now."""
+    """Look for a young backup of each file, taken since the last deployment and still there with its size.
+
+    Where one is missing, it is taken now.
+    """
     role = parameters["runs_on"]
     host = host_of(deployment, role)
     destination = fill(parameters["destination"], deployment, role)
@@ -68,13 +72,19 @@ def _nothing_yet(
 def _young(
     deployment: Deployment, host: Host | None, transport: Transport, entry: Mapping[str, Any], hours: int
 ) -> Backup | None:
-    since = timezone.now() - timedelta(hours=hours)
+    since = max(timezone.now() - timedelta(hours=hours), _replaced_at(deployment))
     rows = deployment.environment.backups.filter(kind=Backup.Kind.FILES, host=host, name=entry["link"])
     row = rows.filter(created_at__gte=since).order_by("-created_at").first()
     if row is None:
         return None
     answer = ask(transport, _SIZE, {"path": row.location})
     return row if answer.stdout.strip() == str(row.size).encode() else None
+
+
+def _replaced_at(deployment: Deployment) -> datetime:
+    """When the last deployment there ended: it may have replaced the files, so older backups hold others."""
+    ended = deployment.environment.deployments.exclude(pk=deployment.pk).aggregate(at=Max("finished_at"))["at"]
+    return ended or datetime.min.replace(tzinfo=UTC)
 
 
 def _take(

@@ -33,6 +33,7 @@ def test_it_knows(tail: bytes, said: str) -> None:
 def test_a_killed_process_is_explained_by_its_exit_code() -> None:
     with override("en"):
         assert "137" in explain_tail(b"", 137)
+        assert "signal from outside" in explain_tail(b"", 143)
 
 
 def test_only_the_end_of_a_huge_log_is_read() -> None:
