@@ -17,6 +17,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
+from tests.browser.installation import come, staging, wiki  # noqa: F401 - fixtures
+
 ROOT = Path(__file__).resolve().parents[2]
 expect.set_options(timeout=20_000)  # a busy machine is slow, not wrong
 
