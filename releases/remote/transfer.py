@@ -108,7 +108,8 @@ def download(
             def write(data: bytes) -> None:
                 file.write(data)
                 digest.update(data)
-                progress(file.tell(), max(total, file.tell()))
+                if total:  # said on another stream, so it may come a little later
+                    progress(file.tell(), max(total, file.tell()))
 
             said = peer.ask("send", remote_path, write=write, said=hear)
             size = file.tell()
@@ -117,6 +118,7 @@ def download(
         if said.get("sha") != digest.hexdigest():
             raise TransferFailed(f"{remote_path} changed on {transport.name} while it was fetched.")
         partial.replace(destination)
+        progress(size, size)
     finally:
         partial.unlink(missing_ok=True)
     return Transferred(size, digest.hexdigest(), 1, 1, time.monotonic() - started)
