@@ -81,7 +81,7 @@ _SPECIAL: Final[dict[str, Promise]] = {
 
 def told(error: RemoteError) -> str:
     """What went wrong and what to do about it, in the language active now."""
-    summary, mend = _WORDS.get(error.code, _WORDS["remote_error"])
-    if error.mend != type(error).mend:
-        mend = _SPECIAL.get(error.mend, error.mend)  # type: ignore[assignment]
+    summary, usual = _WORDS.get(error.code, _WORDS["remote_error"])
+    special = "" if error.mend == type(error).mend else _SPECIAL.get(error.mend) or error.mend
+    mend = special or usual
     return f"{summary} ({error.message.rstrip('.')}) {mend}".strip()
