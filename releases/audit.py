@@ -48,9 +48,8 @@ def record(actor: Actor, action: str, target: models.Model, **detail: Any) -> Au
 
     `action` is a dotted verb such as "deployment.start"; `detail` must be JSON and hold no secret value.
     """
-    with transaction.atomic():
-        AuditHead.objects.get_or_create(pk=1)
-        head = AuditHead.objects.select_for_update().annotate(now=Now()).get(pk=1)
+    with transaction.atomic(savepoint=False):
+        head = _locked_head()
         deployment = _deployment(target)
         event = AuditEvent(
             sequence=head.sequence + 1,
@@ -71,6 +70,16 @@ def record(actor: Actor, action: str, target: models.Model, **detail: Any) -> Au
         event.save(force_insert=True)
         AuditHead.objects.filter(pk=1).update(sequence=event.sequence, hash=event.hash)
     return event
+
+
+def _locked_head() -> Any:
+    """The head row with the database's time as `now`; nobody else can add an event until we commit."""
+    rows = AuditHead.objects.select_for_update().annotate(now=Now()).filter(pk=1)
+    found = rows.first()
+    if found is None:  # the first event of all
+        AuditHead.objects.get_or_create(pk=1)
+        found = rows.get()
+    return found
 
 
 def link(event: AuditEvent) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from releases import audit, lifecycle
 from releases.audit import THE_SYSTEM
-from releases.engine import clock, touch
+from releases.engine import touch
 from releases.engine.status import move_attempt, move_step
 from releases.models import Attempt, Deployment, Host, Step
 from releases.models.lease import held
@@ -37,8 +37,7 @@ class Retries:
 def begin(step: Step, token: int, host: Host | None, status: str = lifecycle.DISPATCHING) -> Attempt:
     """Commit that an attempt is about to be made, before anything is sent anywhere (write-ahead)."""
     deployment = step.deployment
-    with held(deployment.pk, token):
-        now = clock.now()
+    with held(deployment.pk, token) as now:
         move_step(step, status, started_at=now, finished_at=None, retry_at=None, reason="")
         attempt = Attempt.objects.create(
             step=step,
@@ -60,8 +59,8 @@ def begin(step: Step, token: int, host: Host | None, status: str = lifecycle.DIS
 def show_running(attempt: Attempt, token: int) -> None:
     """Note that an open attempt is known to run."""
     step = attempt.step
-    with held(step.deployment_id, token):
-        move_attempt(attempt, lifecycle.RUNNING, last_seen_at=clock.now(), reason="")
+    with held(step.deployment_id, token) as now:
+        move_attempt(attempt, lifecycle.RUNNING, last_seen_at=now, reason="")
         move_step(step, lifecycle.RUNNING, reason="")
         touch.bump(step.deployment_id)
 
@@ -79,8 +78,7 @@ def show_lost(attempt: Attempt, token: int, reason: str) -> None:
 def finish(attempt: Attempt, token: int, outcome: Outcome, retries: Retries) -> None:
     """Keep how the attempt ended, and put the step back to pending where a retry is due."""
     step = attempt.step
-    with held(step.deployment_id, token):
-        now = clock.now()
+    with held(step.deployment_id, token) as now:
         ended = outcome.status in lifecycle.ATTEMPT_FINISHED
         move_attempt(
             attempt,

@@ -8,14 +8,16 @@ import os
 import socket
 import time
 from collections.abc import Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 
 import structlog
 from django.db import InterfaceError, OperationalError, connection
+from django.db.models.functions import Now
 
 from releases import lifecycle, secrets
-from releases.engine import attempts, clock, conclude, handover, wake
+from releases.engine import attempts, conclude, handover, wake
+from releases.engine.crew import Crew
 from releases.engine.errors import Conflict
 from releases.engine.leasing import LeaseKeeper
 from releases.engine.machines import Machines
@@ -78,13 +80,13 @@ class Driver:
 
     def drive(self) -> None:
         """Start what is ready, follow what runs, until the deployment rests or the slice is over."""
-        pool = ThreadPoolExecutor(PARALLEL, thread_name_prefix=f"deployment-{self.deployment.pk}")
+        crew = Crew(PARALLEL, f"deployment-{self.deployment.pk}")
         try:
             while not self._let_go():
                 steps = self._look()
                 if self.deployment.status not in DRIVEN:
                     return
-                self._perform_what_is_due(pool, steps)
+                self._perform_what_is_due(crew, steps)
                 if self.performing:
                     self._wait()
                 elif not self._retry_is_due(steps):
@@ -93,7 +95,7 @@ class Driver:
                 else:
                     handover.pause(LOOK_SECONDS)
         finally:
-            pool.shutdown(wait=True)
+            crew.leave()
             self.machines.close()
 
     def _look(self) -> list[Step]:
@@ -102,20 +104,23 @@ class Driver:
             if future.done():
                 del self.performing[key]
                 future.result()
-        self.deployment.refresh_from_db(fields=["status", "cancel_requested_at"])
+        rows = Deployment.objects.filter(pk=self.deployment.pk)
+        self.deployment.status, self.deployment.cancel_requested_at, self.now = rows.values_list(
+            "status", "cancel_requested_at", Now()
+        ).get()
         self.cancelled = self.deployment.status == lifecycle.CANCELLING
         steps = list(self.deployment.steps.all())
         for step in steps:
             step.deployment = self.deployment
         return steps
 
-    def _perform_what_is_due(self, pool: ThreadPoolExecutor, steps: list[Step]) -> None:
+    def _perform_what_is_due(self, crew: Crew, steps: list[Step]) -> None:
         for step in steps:
             if step.status in lifecycle.STEP_BUSY and step.key not in self.performing:
-                self._perform(pool, self._open_attempt(step), fresh=False)
+                self._perform(crew, self._open_attempt(step), fresh=False)
         if self.cancelled:
             return
-        for step in next_steps(steps, self._after(), clock.now()):
+        for step in next_steps(steps, self._after(), self.now):
             if step.key in self.performing:
                 continue
             planned = self.planned[step.key]
@@ -123,11 +128,11 @@ class Driver:
             if planned.action == "manual":
                 attempts.begin(step, self.token, None, lifecycle.WAITING)
             else:
-                self._perform(pool, attempts.begin(step, self.token, host), fresh=True)
+                self._perform(crew, attempts.begin(step, self.token, host), fresh=True)
 
-    def _perform(self, pool: ThreadPoolExecutor, attempt: Attempt, fresh: bool) -> None:
+    def _perform(self, crew: Crew, attempt: Attempt, fresh: bool) -> None:
         performance = Performance(self.run, attempt, self.planned[attempt.step.key], fresh)
-        self.performing[attempt.step.key] = (performance, pool.submit(performance.perform))
+        self.performing[attempt.step.key] = (performance, crew.submit(performance.perform))
 
     def _wait(self) -> None:
         """Wait for the end of a step, or until it is time to look for a cancel."""

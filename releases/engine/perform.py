@@ -81,7 +81,6 @@ class Performance:
         finally:
             if self._writer is not None:
                 self._writer.abandon()
-            connection.close()
 
     def _followed(self) -> Outcome | None:
         """The outcome, with the log stored whole; or what there is of it, for the next driver to go on."""

@@ -1,10 +1,8 @@
 """Telling screens that a deployment changed."""
 
-from django.db import transaction
-from django.db.models import F
+from django.db import connection, transaction
 
 from releases.logs import hub
-from releases.models import Deployment
 
 
 def bump(deployment_id: int) -> int:
@@ -12,7 +10,10 @@ def bump(deployment_id: int) -> int:
 
     Returns the new version.
     """
-    Deployment.objects.filter(pk=deployment_id).update(version=F("version") + 1)
-    version = int(Deployment.objects.values_list("version", flat=True).get(pk=deployment_id))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "UPDATE releases_deployment SET version = version + 1 WHERE id = %s RETURNING version", [deployment_id]
+        )
+        (version,) = cursor.fetchone()
     transaction.on_commit(lambda: hub.publish_state(deployment_id, version))
-    return version
+    return int(version)

@@ -52,8 +52,7 @@ class LogWriter:
         self._masker = masker or StreamMasker(secrets)
         row = Attempt.objects.values_list("log_size", "source_offset", "step__key").get(pk=attempt.pk)
         self._size, self._source, self._step_key = row
-        last = LogChunk.objects.filter(attempt=attempt).order_by("-offset").values_list("first_line", "line_ends")[:1]
-        self._line = sum(last[0]) if last else 1
+        self._line = self._next_line() if self._size else 1
         self._fed = self._source
         self._digest = None if self._source else hashlib.sha256()
         self._compressor = zstandard.ZstdCompressor(level=3)
@@ -65,6 +64,10 @@ class LogWriter:
         self._closed = threading.Event()
         self._has_flusher = False
         self._quiet = 0
+
+    def _next_line(self) -> int:
+        stored = LogChunk.objects.filter(attempt_id=self.attempt_id).order_by("-offset")
+        return sum(stored.values_list("first_line", "line_ends")[0])
 
     @property
     def source_offset(self) -> int:

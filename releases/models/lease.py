@@ -7,6 +7,7 @@ All times are the database's.
 
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import datetime
 
 from django.db import connection, transaction
 
@@ -45,18 +46,23 @@ def release(deployment_id: int, token: int) -> None:
 
 
 @contextmanager
-def held(deployment_id: int, token: int) -> Iterator[None]:
-    """A transaction in which nobody can take the lease away; raises Fenced when it is already gone."""
+def held(deployment_id: int, token: int) -> Iterator[datetime]:
+    """A transaction in which nobody can take the lease away; raises Fenced when it is already gone.
+
+    Gives the database's time once the lease is held (aware, UTC).
+    """
     with transaction.atomic():
-        row = (
-            Lease.objects.select_for_update(of=("self",), no_key=True)
-            .filter(deployment_id=deployment_id, token=token)
-            .values_list("token")
-            .first()
-        )
+        with connection.cursor() as cursor:
+            # The lock first, the clock after: a wait for the lock must not make the time old.
+            cursor.execute(
+                "WITH own AS MATERIALIZED (SELECT 1 FROM releases_lease WHERE deployment_id = %s AND token = %s"
+                " FOR NO KEY UPDATE) SELECT clock_timestamp() FROM own",
+                [deployment_id, token],
+            )
+            row = cursor.fetchone()
         if row is None:
             raise Fenced(f"deployment {deployment_id}: token {token} is not the newest")
-        yield
+        yield row[0]
 
 
 def _change(deployment_id: int, token: int, assignment: str, values: list[float | str]) -> None:
