@@ -106,11 +106,13 @@ class Sshd:
     def pause(self) -> None:
         """Stop answering without closing anything, as behind a firewall that drops packets."""
         for process in self.processes():
-            process.send_signal(signal.SIGSTOP)
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:
         for process in self.processes():
-            process.send_signal(signal.SIGCONT)
+            with suppress(psutil.NoSuchProcess):
+                process.send_signal(signal.SIGCONT)
 
     def _write_config(self) -> None:
         (self.folder / "sshd_config").write_text(
