@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from releases import lifecycle
 from releases.models import ChecklistItem, Deployment, Host
@@ -103,7 +104,7 @@ def _approvals(deployment: Deployment) -> list[Blocker]:
     missing = environment.approvals_required - given
     if missing <= 0:
         return []
-    message = _("%(missing)s approval(s) missing") % {"missing": missing}
+    message = ngettext("%(missing)s approval missing", "%(missing)s approvals missing", missing) % {"missing": missing}
     if environment.approver_not_requester:
         detail = _("%(environment)s needs %(required)s from people other than the requester; it has %(given)s.")
     else:

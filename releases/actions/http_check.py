@@ -94,7 +94,8 @@ class HttpCheck(DirectAction):
         if context.stop():
             return None
         words = {"url": wanted.url, "tries": attempts, "problem": problem}
-        raise ActionError(_("%(url)s did not answer as it should in %(tries)s tries; at last: %(problem)s.") % words)
+        said = _("%(url)s did not answer as it should in %(tries)s tries; the last time: %(problem)s.")
+        raise ActionError(said % words)
 
 
 def pause(seconds: float, stop: Callable[[], bool]) -> None:

@@ -76,7 +76,7 @@ def _load(version: RunbookVersion) -> model.Runbook:
     try:
         return loader.load(version.text)
     except RunbookErrors as error:
-        raise PlanError(_("The runbook has errors; open it and mend them first: %s") % error) from error
+        raise PlanError(_("The runbook has errors; open it and fix them first: %s") % error) from error
 
 
 def _values(

@@ -61,13 +61,13 @@ def _repository(project: Project) -> Path:
     if _is_repository(workspace):
         return workspace
     if not project.repository:
-        sentence = _("%s is no Git repository. Clone the project there, or name its repository in the project.")
+        sentence = _("%s is not a Git repository. Clone the project there, or name its repository in the project.")
         raise ActionError(sentence % workspace)
     if ADDRESS.fullmatch(project.repository):
         return _mirror(project)
     folder = Path(project.repository)
     if not folder.is_absolute() or not _is_repository(folder):
-        raise ActionError(_("%s is no Git repository on this server. Correct the project's repository.") % folder)
+        raise ActionError(_("%s is not a Git repository on this server. Correct the project's repository.") % folder)
     return folder
 
 

@@ -113,7 +113,7 @@ def _compiles(pattern: str) -> bool:
 
 def _regex(source: Source, path: Path, pattern: object) -> None:
     if isinstance(pattern, str) and not _compiles(pattern):
-        message = _("%(pattern)s is no regular expression.")
+        message = _("%(pattern)s is not a regular expression.")
         source.add(path, message, _("Check its brackets, or put \\ before special characters."), pattern=pattern)
 
 
@@ -156,7 +156,7 @@ def _secret_parameter(source: Source, path: Path, step: dict[str, Any], known: _
     parameters = step.get("parameters")
     name = parameters.get("password_secret") if isinstance(parameters, dict) else None
     if isinstance(name, str) and name and name not in known.secrets:
-        message = _("%(name)s is no declared secret.")
+        message = _("%(name)s is not a declared secret.")
         mend = _("Declare it under variables with type: secret.")
         source.add((*path, "parameters", "password_secret"), message, mend, name=name)
 

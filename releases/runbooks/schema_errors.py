@@ -86,7 +86,7 @@ def _choice(source: Source, path: Any, error: ValidationError) -> None:
     close = difflib.get_close_matches(str(_given(error)), choices, 1, 0.6)
     mend = _("Did you mean %(close)s?") if close else _("Use one of: %(choices)s.")
     params: dict[str, Any] = {"value": _given(error), "close": close[0] if close else "", "choices": ", ".join(choices)}
-    source.add(path, _("%(value)s is not a value this may have."), mend, **params)
+    source.add(path, _("%(value)s is not allowed here."), mend, **params)
 
 
 def _pattern(source: Source, path: Any, error: ValidationError) -> None:

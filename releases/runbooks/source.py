@@ -127,7 +127,7 @@ def _syntax(source: Source, error: yaml.MarkedYAMLError) -> None:
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
     rows = source.text.split("\n")
     row = rows[line - 1] if line <= len(rows) else ""
-    message = Message(_("This is no valid YAML: %(problem)s."), {"problem": error.problem or "?"})
+    message = Message(_("This is not valid YAML: %(problem)s."), {"problem": error.problem or "?"})
     mend = Message(_("Check the indentation, the colons and the quotes here and on the line above."))
     if "\t" in row[: len(row) - len(row.lstrip())] or "\\t" in (error.problem or ""):
         message = Message(_("The line is indented with a tab."))
@@ -207,7 +207,7 @@ class _Builder:
         key = self.value(event, (*path, "?"))
         if not isinstance(event, yaml.ScalarEvent) or not isinstance(key, str):
             shown = event.value if isinstance(event, yaml.ScalarEvent) else "{...}"
-            message = _("The key %(name)s is no text.")
+            message = _("The key %(name)s is not a text.")
             mend = _("Write keys as words. A value that begins with { must stand in quotes.")
             _refuse(self.source, event, path, message, mend, name=shown)
             return str(shown)

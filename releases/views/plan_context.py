@@ -154,7 +154,7 @@ def _given(deployment: Deployment, row: Approval, reader: Reader, is_draft: bool
 def _candidate(deployment: Deployment, user: User, reader: Reader) -> dict[str, Any]:
     entry = {"person": str(user), "role": user.get_role_display()}
     if deployment.environment.approver_not_requester and user.pk == deployment.requested_by_id:
-        note = _("Who asked for a deployment does not approve it")
+        note = _("Whoever asked for a deployment may not approve it")
         return entry | {"state": "skipped", "word": _("May not approve"), "note": note}
     entry |= {"state": "waiting", "word": _("Not approved yet"), "digest": deployment.plan.digest}
     may = user.pk == reader.user.pk and reader.may_approve

@@ -47,10 +47,10 @@ def _button(blocker: Blocker, item: ChecklistItem | None, may_operate: bool) -> 
         "check_hosts": ("releases:check_hosts", _("Try the hosts"), "plug"),
     }
     links = {
-        "unlock": ("releases:environment", _("To the lock"), "lock"),
+        "unlock": ("releases:environment", _("Go to the lock"), "lock"),
         "pin_host": ("releases:host", _("Enrol the host"), "fingerprint-pattern"),
-        "release": ("releases:release", _("To the release"), "package"),
-        "deployment": ("releases:deployment", _("To the deployment"), "rocket"),
+        "release": ("releases:release", _("Go to the release"), "package"),
+        "deployment": ("releases:deployment", _("Go to the deployment"), "rocket"),
     }
     if blocker.mend in posts and blocker.target and may_operate:
         name, label, icon = posts[blocker.mend]
@@ -59,7 +59,7 @@ def _button(blocker: Blocker, item: ChecklistItem | None, may_operate: bool) -> 
         name, label, icon = links[blocker.mend]
         return _action(reverse(name, args=[blocker.target]), label, icon, "get")
     if blocker.mend == "tick" and item is not None and may_operate:
-        return _action(f"#check-{item.key}", _("To the box"), "check", "get")
+        return _action(f"#check-{item.key}", _("Go to the box"), "check", "get")
     if blocker.mend == "approve":
         return _action("#approvals-title", _("Who can approve"), "users", "get")
     return {}

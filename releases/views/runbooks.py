@@ -43,7 +43,8 @@ def runbooks(request: HttpRequest) -> HttpResponse:
     """Every runbook of one's projects with its newest version."""
     rows = permissions.visible(Runbook, signed_in(request)).select_related("project").prefetch_related("versions")
     shown = [{"runbook": runbook, "latest": next(iter(runbook.versions.all()), None)} for runbook in rows]
-    return render(request, "releases/runbooks.html", {"runbooks": shown})
+    may_manage = permissions.may_somewhere(signed_in(request), Need.MANAGE)
+    return render(request, "releases/runbooks.html", {"runbooks": shown, "may_manage": may_manage})
 
 
 @require_http_methods(["GET", "POST"])
@@ -102,7 +103,7 @@ def edit_runbook(request: HttpRequest, number: int) -> HttpResponse:
         message = _("Somebody saved another version meanwhile; compare and save again.")
         return _edit_page(request, found, text, message, 409)
     if problems(text):
-        return _edit_page(request, found, text, _("Not saved: mend the mistakes first."), 400)
+        return _edit_page(request, found, text, _("Not saved: fix the errors first."), 400)
     save_version(found, text, request.POST.get("note", "")[:300], signed_in(request), actor(request))
     return redirect("releases:runbook", found.pk)
 

@@ -255,7 +255,7 @@ _HEADINGS: Final = {
 
 def _failed(run: Run, step: Step) -> dict[str, Any]:
     stopped = run.deployment.status in lifecycle.STOPPED
-    mend = _("Look at the log, mend the cause, then try again. Trying again goes on from this step.")
+    mend = _("Look at the log, fix the cause, then try again. The run goes on from this step.")
     if not stopped:
         mend = _("Other steps are coming to their end; then this one can be tried again.")
     return {

@@ -47,7 +47,7 @@ class TestDraft:
         html = page(world.requester, world.draft())
         assert "Not ticked: Looked at it" in html
         assert 'href="#check-looked"' in html
-        assert "1 approval(s) missing" in html
+        assert "1 approval missing" in html
         assert 'disabled aria-describedby="reasons"' in html
 
     def test_it_shows_every_command_filled_in(self, world: World) -> None:
@@ -64,7 +64,7 @@ class TestDraft:
     def test_the_requester_is_told_why_they_may_not_approve(self, world: World) -> None:
         deployment = world.draft()
         html = page(world.requester, deployment)
-        assert "Who asked for a deployment does not approve it" in html
+        assert "Whoever asked for a deployment may not approve it" in html
         assert reverse("releases:approve", args=[deployment.pk]) not in html
         assert reverse("releases:approve", args=[deployment.pk]) in page(world.approver, deployment)
 
@@ -118,7 +118,7 @@ class TestStart:
         status, html = self.post(world.requester, deployment)
         assert status == 409
         assert "Not ticked: Looked at it" in html
-        assert "1 approval(s) missing" in html
+        assert "1 approval missing" in html
         assert deployment.status == lifecycle.DRAFT
         assert not deployment.events.filter(action="deployment.start").exists()
 
