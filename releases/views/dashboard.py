@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET
 from releases import lifecycle, permissions
 from releases.engine import clock
 from releases.models import Backup, Deployment, DeployWindow, Environment, Outage, Step
-from releases.permissions import member_required, signed_in
+from releases.permissions import Need, member_required, signed_in
 
 SHOWN = 5
 
@@ -33,6 +33,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "deployments": _loaded(permissions.visible(Deployment, user)).order_by("-pk")[:7],
         "backups": permissions.visible(Backup, user).select_related("environment", "service").order_by("-pk")[:4],
         "budgets": [_month(environment, recent_month, now) for environment, recent_month in _months(environments, now)],
+        "may_operate": permissions.may_somewhere(user, Need.OPERATE),
         "active_state": next((card["active"].status for card in cards if card["active"]), ""),
     }
     return render(request, "releases/dashboard.html", context)

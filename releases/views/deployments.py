@@ -18,7 +18,7 @@ from releases import lifecycle, permissions
 from releases.engine import prepare, wake
 from releases.engine.errors import Conflict, EngineError
 from releases.models import Deployment, Environment, Membership, Release, Status, User
-from releases.permissions import actor, member_required, signed_in
+from releases.permissions import Need, actor, member_required, signed_in
 from releases.views import deployment_context
 
 PAGE = 50
@@ -74,7 +74,9 @@ def deployments(request: HttpRequest) -> HttpResponse:
     rows = rows.select_related("environment", "release", "requested_by", "plan")
     found = ListFilter(request.GET, rows, request=request)
     page = Paginator(found.qs, PAGE).get_page(request.GET.get("page"))
-    return render(request, "releases/deployments.html", {"page_obj": page, "filter": found})
+    may_operate = permissions.may_somewhere(signed_in(request), Need.OPERATE)
+    context = {"page_obj": page, "filter": found, "may_operate": may_operate}
+    return render(request, "releases/deployments.html", context)
 
 
 @require_http_methods(["GET", "POST"])
@@ -82,7 +84,7 @@ def deployments(request: HttpRequest) -> HttpResponse:
 def new_deployment(request: HttpRequest) -> HttpResponse:
     """Choose release and environment; the plan is built and shown before anything runs."""
     user = signed_in(request)
-    may = Membership.objects.filter(user=user, can_operate=True).exists()
+    may = permissions.may_somewhere(user, Need.OPERATE)
     if request.method == "POST" and not may:
         raise PermissionDenied(_("You may not run deployments in any project; ask a manager of it."))
     given = request.POST if request.method == "POST" else None

@@ -89,7 +89,8 @@ def releases(request: HttpRequest) -> HttpResponse:
     rows = permissions.visible(Release, signed_in(request)).select_related("project", "created_by")
     rows = rows.prefetch_related("deployments__environment").order_by("-created_at", "-pk")
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
-    return render(request, "releases/releases.html", {"page_obj": page})
+    may_operate = permissions.may_somewhere(signed_in(request), Need.OPERATE)
+    return render(request, "releases/releases.html", {"page_obj": page, "may_operate": may_operate})
 
 
 @require_http_methods(["GET", "POST"])

@@ -12,6 +12,7 @@ import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -142,16 +143,16 @@ class Wiki:
             return False
 
 
-@pytest.fixture(scope="package")
-def wiki() -> Iterator[Wiki]:
-    """A Cloud Wiki with its demo, in a folder and on a port of its own; stopped at the end of the run."""
+@contextmanager
+def running() -> Iterator[Wiki]:
+    """A Cloud Wiki with its demo, in a folder and on a port of its own; stopped at the end of the block."""
     folder = Path(tempfile.mkdtemp(prefix="cwb-", dir="/tmp"))
     folder.chmod(0o711)
     settings = {"DJANGO_SETTINGS_MODULE": "cloudwiki.settings", "CLOUDWIKI_WORKERS": "2"}
     try:
         with Up(folder / "data", 0, **settings) as up:
-            up.until(lambda: "Ctrl-C stops everything" in up.output and "listens on" in up.output, 240)
-            up.until(lambda: " ready." in up.output, 240)
+            for words in ("Ctrl-C stops everything", "listens on", " ready."):
+                up.until(lambda words=words: words in up.output, 240)
             yield Wiki(up)
             up.stop(signal.SIGINT)
     finally:
@@ -159,6 +160,13 @@ def wiki() -> Iterator[Wiki]:
             if link.is_symlink():
                 shutil.rmtree(link.readlink(), ignore_errors=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="package")
+def wiki() -> Iterator[Wiki]:
+    """The installation of all tests of pages."""
+    with running() as installation:
+        yield installation
 
 
 def newcomer(wiki: Wiki, browser: Browser, username: str, language: str, **options: Any) -> Person:

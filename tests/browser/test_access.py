@@ -1,0 +1,132 @@
+"""Every page, light and dark, Korean and English, wide and narrow: axe finds nothing, nothing scrolls sideways,
+no script fails and the security policy refuses nothing."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.urls import URLPattern
+from playwright.sync_api import Page
+
+from releases import urls
+from tests.browser.installation import PATIENCE, Person, Staging, eventually, newcomer
+
+Come = Callable[..., Person]
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
+FAIL = "echo $((40 + 2)); echo oops >&2; exit 3"
+# What GET answers there is no page: an event stream, a part of a page, JSON, a file.
+NOT_PAGES = {"events", "live", "log_lines", "log_raw", "attempt_file", "runbook_text", "announcements"}
+
+
+def page_names() -> set[str]:
+    """Every name in releases.urls that is a page."""
+    patterns = [one for one in urls.urlpatterns if isinstance(one, URLPattern)]
+    verbs = {pattern.name for pattern in patterns if pattern.name and is_verb(pattern)}
+    return {pattern.name for pattern in patterns if pattern.name} - verbs - NOT_PAGES
+
+
+def is_verb(pattern: URLPattern) -> bool:
+    """A POST alone: its address ends in what it does to the thing before it."""
+    return pattern.name in POSTS
+
+
+POSTS = {pattern.name for pattern in urls.deployment_verbs} | {
+    *("add_artifact", "record_artifact", "validate_runbook", "scan_host", "pin_host", "unpin_host", "check_host"),
+    *("lock", "unlock", "set_variable", "add_window", "set_probe", "delete_variable", "remove_window"),
+}
+
+
+@pytest.fixture(scope="module")
+def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]:
+    """An address for every page, by name; deployments in the states that look different."""
+    admin, minjun = (newcomer(wiki, browser, name, "en") for name in ("admin", "minjun"))
+    for person in (admin, minjun):
+        person.log_in()
+    found: dict[str, str] = {"login": "/login/", "audit_verify": "/audit/verify", "index": "/announcements/demo/"}
+    for outcome, command in (("failed", FAIL), ("succeeded", "printf '\\033[32mgreen\\033[0m and \\033[31mred\\n'")):
+        staging.write(admin, command)
+        number = minjun.prepare(Staging.name)
+        minjun.press_start()
+        assert minjun.until_over(number)["status"] == outcome
+        found[outcome] = f"/deployments/{number}/"
+    talk = staging.write_talk(admin)
+    found["deployment"] = f"/deployments/{minjun.prepare('운영')}/"
+    found["running"] = f"/deployments/{minjun.prepare(Staging.name)}/"
+    minjun.press_start()
+    eventually(lambda: talk.times_begun)
+    runbook = staging.runbook
+    found |= {"runbook": runbook, "edit_runbook": f"{runbook}edit", "new_runbook": "/runbooks/new"}
+    for name, path in {"release": "/releases/1/", "host": "/hosts/1/", "environment": "/environments/1/"}.items():
+        found |= {name: path, f"edit_{name}": f"{path}edit"}
+    found |= {f"new_{name}": f"/{name}s/new" for name in ("release", "host", "deployment")}
+    found |= {name: f"/{name}/" for name in ("deployments", "releases", "runbooks", "hosts", "backups", "history")}
+    found |= {"dashboard": "/", "audit": "/audit/", "project_announcements": "/announcements/demo/"}
+    yield found
+    talk.end()
+    minjun.until_over(minjun.number())
+    for person in (admin, minjun):
+        person.page.context.close()
+
+
+def violations(page: Page) -> list[tuple[str, str, list[str]]]:
+    """What axe finds on the page: rule, weight, the first nodes."""
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    return [(one["id"], one["impact"], [node["html"][:160] for node in one["nodes"]][:3]) for one in found]
+
+
+def faults_of(page: Page, width: int) -> list[Any]:
+    """Everything wrong with what the page shows now."""
+    if page.locator("log-pane:visible").count():
+        page.locator("log-pane:visible .ln").first.wait_for(timeout=PATIENCE * 1000)
+    found: list[Any] = violations(page)
+    wide = page.evaluate("document.documentElement.scrollWidth")
+    return found + ([f"{wide} px wide on a screen of {width}"] if wide > width else [])
+
+
+def test_every_page_is_looked_at(paths: dict[str, str]) -> None:
+    assert page_names() - set(paths) == set()
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+@pytest.mark.parametrize(("theme", "width"), [("light", 1440), ("dark", 390)])
+def test_axe_finds_nothing(paths: dict[str, str], come: Come, language: str, theme: Any, width: int) -> None:
+    size = {"width": width, "height": 900}
+    admin = come("admin", language=language, color_scheme=theme, viewport=size, reduced_motion="reduce")
+    found: dict[str, list[Any]] = {}
+    for name, path in paths.items():
+        if name == "login":
+            continue
+        page = admin.open(path)
+        assert page.locator("html").get_attribute("lang") == language
+        found[name] = faults_of(page, width)
+        for folded in page.locator("main details:not([open]) > summary:visible").all():
+            folded.click()
+        found[f"{name}, opened"] = faults_of(page, width)
+    page = admin.open(paths["deployment"])
+    page.locator("[data-dialog]:visible").first.click()
+    found["dialog"] = faults_of(page, width)
+    page.context.clear_cookies(name="sessionid")
+    found["login"] = faults_of(admin.open("/login/"), width)
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_colours_can_be_told_apart(paths: dict[str, str], come: Come, theme: Any) -> None:
+    """The pairs of theme and width that the walk above leaves out, for the rule that depends on the theme."""
+    width = 390 if theme == "light" else 1440
+    admin = come("admin", color_scheme=theme, viewport={"width": width, "height": 900}, reduced_motion="reduce")
+    found = {name: faults_of(admin.open(path), width) for name, path in paths.items() if name != "login"}
+    assert {name: faults for name, faults in found.items() if faults} == {}
+
+
+def test_error_pages_are_pages_too(come: Come) -> None:
+    minjun = come("minjun")
+    page = minjun.open("/deployments/999999/")
+    assert violations(page) == []
+    assert page.locator("a[href='/']").count() > 0
+    status, html = minjun.post("/deployments/999999/start")
+    assert status == 404
+    assert re.search(r"<html lang=", html)
