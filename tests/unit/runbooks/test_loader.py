@@ -103,7 +103,7 @@ ACTIONS = [
     ("backup_files", "{files: [], destination: /b}", "files", "empty"),
     ("backup_files", "{files: [{path: /a}], destination: /b}", "files[0]", "link is missing"),
     ("backup_database", "{database: a, format: tar}", "format", "tar"),
-    ("backup_database", "{database: a, password_secret: db_name}", "password_secret", "no declared secret"),
+    ("backup_database", "{database: a, password_secret: db_name}", "password_secret", "not a declared secret"),
     ("sql", "{database: a, port: 70000}", "port", "outside"),
     ("sql", "{database: a, transaction: maybe}", "transaction", "maybe"),
     ("http_check", "urls: ['ftp://a']", "urls[0]", "right form"),
