@@ -1,16 +1,24 @@
 """Cloud Wiki's side of a real host: the project's Git repository, its rows, and a deployment's whole way."""
 
+import html
 import os
 import shutil
+import signal
 import subprocess
+import sys
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 
 from releases import enrolment
 from releases.audit import Actor
@@ -36,6 +44,7 @@ from tests.factories import make_user, save_version
 from tests.host.apps import samples
 from tests.host.machine import Machine
 
+ROOT = Path(__file__).resolve().parents[2]
 SEED = (Path(loader.__file__).parent / "seed" / "deploy.yaml").read_text()
 SHORT = {"seconds: 10m": "seconds: 4s", "attempts: 30": "attempts: 5", "interval: 2s": "interval: 1s"}
 NOT_IN_GIT = ("node_modules", ".next", "build")
@@ -196,6 +205,29 @@ def driving(deployment: Deployment) -> threading.Thread:
     return thread
 
 
+@contextmanager
+def process(name: str, machine: Machine, data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """One of Cloud Wiki's own processes on this test's database and broker, killed with -9 at the end."""
+    address = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
+    env = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "cloudwiki.settings",
+        "DATABASE_URL": address.geturl(),
+        "REDIS_URL": settings.REDIS_URL,
+        "CLOUDWIKI_DATA": str(data_dir),
+        "CLOUDWIKI_SSH_KEY_FILE": str(machine.private_key),
+        "CLOUDWIKI_SECRETS_KEY_FILE": str(settings.SECRETS_KEY_FILE),
+    }
+    command = [sys.executable, "-m", "cloudwiki", name]
+    with (data_dir / f"{name}.log").open("ab") as log:
+        started = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
+    try:
+        yield started
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(started.pid, signal.SIGKILL)
+        started.wait(10)
+
+
 def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait for a condition. Raises AssertionError after the deadline."""
     end = time.monotonic() + seconds
@@ -215,6 +247,15 @@ def newest(deployment: Deployment, key: str) -> Attempt:
 
 def log_of(deployment: Deployment, key: str) -> str:
     return store.read(newest(deployment, key).pk, 0, 1 << 22).decode(errors="replace")
+
+
+def page(deployment: Deployment) -> str:
+    """What the requester sees on the deployment's page."""
+    client = Client()
+    client.force_login(deployment.requested_by)
+    answer = client.get(reverse("releases:deployment", args=[deployment.pk]))
+    assert answer.status_code == 200
+    return html.unescape(answer.content.decode())
 
 
 def explained(deployment: Deployment) -> str:

@@ -5,17 +5,14 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
 from django.conf import LazySettings
 from django.core.cache import cache
-from django.db import connection
 
 from releases import enrolment, lifecycle
 from releases.audit import Actor, verify
@@ -23,10 +20,9 @@ from releases.engine import decide
 from releases.engine.errors import Blocked
 from releases.models import AuditEvent, Backup, Deployment
 from tests.host.machine import Machine
-from tests.host.site import Site, drive, driving, explained, log_of, make_site, newest, statuses, until
+from tests.host.site import Site, drive, driving, explained, log_of, make_site, newest, page, process, statuses, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def step(key: str, command: str = "", **fields: object) -> dict[str, object]:
@@ -204,6 +200,7 @@ def test_no_sudo_fails_at_once_and_says_so(begin: Start, machine: Machine) -> No
         os.chown(rule, 0, 0)
     assert took < 5
     assert "sudoers" in deployment.error
+    assert deployment.error.removeprefix("1. ") in page(deployment)
     assert "password is required" in log_of(deployment, "stop")
     assert machine.run("systemctl is-active spring-boot").stdout == b"active\n"
 
@@ -261,39 +258,23 @@ def test_a_reboot_in_the_middle_is_never_a_success(site: Site, begin: Start, mac
 
 
 @contextmanager
-def worker(machine: Machine, data_dir: Path, settings: LazySettings) -> Iterator[subprocess.Popen[bytes]]:
-    """A real Celery worker with its beat, on this test's database and broker; killed with -9 at the end."""
-    address = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
-    env = os.environ | {
-        "DJANGO_SETTINGS_MODULE": "cloudwiki.settings",
-        "DATABASE_URL": address.geturl(),
-        "REDIS_URL": settings.REDIS_URL,
-        "CLOUDWIKI_DATA": str(data_dir),
-        "CLOUDWIKI_SSH_KEY_FILE": str(machine.private_key),
-        "CLOUDWIKI_SECRETS_KEY_FILE": str(settings.SECRETS_KEY_FILE),
-    }
-    words = [sys.executable, "-m", "celery", "-A", "cloudwiki", "worker", "-B", "-s", str(data_dir / "beat"), "-c", "2"]
-    with (data_dir / "worker.log").open("ab") as log:
-        process = subprocess.Popen(words, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
-    try:
-        yield process
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait(10)
+def worker(machine: Machine, data_dir: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A real Celery worker and Celery's clock, as `make up` starts them; killed with -9 at the end."""
+    with process("beat", machine, data_dir), process("worker", machine, data_dir) as started:
+        yield started
 
 
 def test_a_worker_killed_in_the_middle_of_a_step_loses_nothing(
-    site: Site, begin: Start, machine: Machine, data_dir: Path, settings: LazySettings
+    site: Site, begin: Start, machine: Machine, data_dir: Path
 ) -> None:
     command = "echo ran >> /app/ran; for n in $(seq 1 30); do echo line $n; sleep 1; done"
     deployment = begin(step("count", command), step("after", "test $(wc -l < /app/ran) = 1"))
-    with worker(machine, data_dir, settings) as first:
+    with worker(machine, data_dir) as first:
         until(lambda: there(machine, "/app/ran"))
         until(lambda: "line 5\n" in log_of(deployment, "count"))
         os.killpg(first.pid, signal.SIGKILL)
     assert newest(deployment, "count").finished_at is None
-    with worker(machine, data_dir, settings):
+    with worker(machine, data_dir):
         until(lambda: Deployment.objects.get(pk=deployment.pk).status not in lifecycle.ACTIVE, 120)
     deployment.refresh_from_db()
     assert deployment.status == lifecycle.SUCCEEDED, explained(deployment) + (data_dir / "worker.log").read_text()

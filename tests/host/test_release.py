@@ -1,23 +1,17 @@
 """The team's written procedure, its literal commands, on a real server: releases 2 and 3, and the way back."""
 
-import asyncio
 import hashlib
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from django.db import connection
+from django.conf import LazySettings
 
 from releases import lifecycle
 from releases.audit import Actor, verify
 from releases.engine import decide
-from releases.management.commands.run_probes import connect
 from releases.models import Announcement, AuditEvent, Backup, Deployment, Outage, ProbeResult
-from releases.probes.http import HttpProber
-from releases.probes.runner import Runner
-from releases.probes.ssh import HostProbers
 from tests.host.apps import samples
 from tests.host.machine import Machine
 from tests.host.site import (
@@ -29,6 +23,8 @@ from tests.host.site import (
     make_repository,
     make_site,
     newest,
+    page,
+    process,
     shortened,
     statuses,
     until,
@@ -38,39 +34,18 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 @pytest.fixture
-def site(machine: Machine, data_dir: Path, settings: object) -> Site:
+def site(machine: Machine, data_dir: Path, settings: LazySettings) -> Site:
     settings.SSH_KEY_FILE = machine.private_key
     return make_site(machine, make_repository(data_dir / "repository"), shortened(SEED))
 
 
 @contextmanager
-def probing(site: Site) -> Iterator[None]:
-    """The probe process's own runner, in a thread, from the first answers on."""
-    began = threading.Event()
-    running: list[tuple[asyncio.AbstractEventLoop, Runner]] = []
-
-    async def run() -> None:
-        async with HttpProber(()) as http:
-            runner = Runner(http, HostProbers(connect), lambda deployment: None)
-            running.append((asyncio.get_running_loop(), runner))
-            began.set()
-            await runner.run()
-
-    thread = threading.Thread(target=lambda: asyncio.run(run()), name="probes", daemon=True)
-    thread.start()
-    began.wait(10)
-    loop, runner = running[0]
-    try:
-        until(
-            lambda: (
-                ProbeResult.objects.filter(probe__environment=site.environment).values("probe").distinct().count() == 2
-            )
-        )
+def probing(site: Site, data_dir: Path) -> Iterator[None]:
+    """The probe process, from its first answers on."""
+    with process("probes", site.machine, data_dir):
+        answered = ProbeResult.objects.filter(probe__environment=site.environment).values("probe").distinct()
+        until(lambda: answered.count() == 2)
         yield
-    finally:
-        loop.call_soon_threadsafe(runner.stop)
-        thread.join(20)
-        connection.close()
 
 
 def sha256(machine: Machine, path: str) -> str:
@@ -117,19 +92,18 @@ def backups_hold(machine: Machine, deployment: Deployment, data_dir: Path) -> No
 
 
 def test_the_written_procedure_brings_release_2_then_stops_at_a_failing_release_3(
-    site: Site, machine: Machine, data_dir: Path, record_property: object
+    site: Site, machine: Machine, data_dir: Path
 ) -> None:
     before = sha256(machine, "/app/backend/app.jar")
-    with probing(site):
+    with probing(site, data_dir):
         second = release_2(site)
         _release_2_is_there(site, machine, second, data_dir, before)
-        record_property("duration_s", (second.finished_at - second.started_at).total_seconds())
-        record_property("downtime_measured_s", second.downtime_measured)
+        took = (second.finished_at - second.started_at).total_seconds()
+        print(f"release 2: {took:.1f} s, downtime measured {second.downtime_measured:.1f} s")
         third = release_3(site)
         _release_3_is_told_truthfully(site, machine, third)
         _retry_stops_at_the_same_place(site, third)
-        again = back_to_release_2(site)
-        _nginx_was_reloaded(machine, again)
+        _nginx_was_reloaded(machine, back_to_release_2(site))
         answers(machine, 2)
     assert list(verify()) == []
 
@@ -200,6 +174,7 @@ def _release_3_is_told_truthfully(site: Site, machine: Machine, deployment: Depl
         "announce_done": lifecycle.PENDING,
     }
     assert "5/5" in log_of(deployment, "health_check")
+    assert deployment.error.removeprefix("12. ") in page(deployment)
     # What is said is what is: release 3 runs there, unhealthy, and nobody announced that all is well.
     assert machine.run("curl -sS http://localhost:8080/health").stdout == b'{"status":"DOWN","version":"3"}'
     assert b"frontend release 3" in machine.run("curl -sS http://localhost").stdout
