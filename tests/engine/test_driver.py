@@ -1,5 +1,8 @@
 """The driver, on the controller itself: order, outcomes, decisions. Real wrapper, real database."""
 
+import contextlib
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable
@@ -88,6 +91,15 @@ def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
         time.sleep(0.02)
 
 
+def runs(pid: int) -> bool:
+    """The process exists and is not just waiting to be buried."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return stat.rsplit(") ", 1)[1][0] not in "ZX"
+
+
 def test_it_runs_the_steps_in_order_and_succeeds(make: Callable[..., tuple[World, Deployment]]) -> None:
     _world, deployment = make(step("one", "echo 1 >> order"), step("two", "echo 2 >> order; cat order"))
     assert drive(deployment) == lifecycle.SUCCEEDED
@@ -141,7 +153,7 @@ def test_a_skipped_step_needs_a_reason_and_lets_the_run_go_on(make: Callable[...
     world, deployment = make(step("one", "false"), step("two"))
     drive(deployment)
     failed = deployment.steps.get(key="one")
-    with pytest.raises(Exception, match="Reason"):
+    with pytest.raises(Exception, match="Reason|이유"):
         decide.skip(failed, Actor(world.requester), "  ")
     decide.skip(failed, Actor(world.requester), "done by hand")
     assert drive(deployment) == lifecycle.SUCCEEDED
@@ -189,7 +201,7 @@ def test_cancel_ends_the_process_group(make: Callable[..., tuple[World, Deployme
     deployment.refresh_from_db()
     assert deployment.status == lifecycle.CANCELLED
     assert statuses(deployment) == {"one": lifecycle.CANCELLED, "two": lifecycle.PENDING}
-    assert not Path(f"/proc/{pid_file.read_text().strip()}").exists()
+    assert not runs(int(pid_file.read_text()))
 
 
 def test_a_cancelled_deployment_frees_its_environment(make: Callable[..., tuple[World, Deployment]]) -> None:
@@ -231,10 +243,13 @@ def test_a_dead_drivers_step_is_followed_not_run_again(make: Callable[..., tuple
 
 
 def lose_the_record(deployment: Deployment, settings: LazySettings) -> None:
-    """Make the outcome of the running attempt unknowable: kill all of it, keep no exit code."""
+    """Make the outcome of the running attempt unknowable: end all of it, as a reboot does, with no exit code kept."""
     attempt = Attempt.objects.get(step__deployment=deployment, finished_at__isnull=True)
-    folder = Path(settings.ATTEMPTS_DIR) / attempt.remote_id
+    folder = Path(settings.ATTEMPTS_DIR) / "attempts" / attempt.remote_id
     (folder / "boot").write_text("another boot\n")
+    for name in ("super", "watch", "child"):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int((folder / name).read_text().split()[0]), signal.SIGKILL)
 
 
 @pytest.fixture
