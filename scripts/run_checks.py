@@ -58,6 +58,7 @@ def quick() -> list[Check]:
 
 def everything() -> list[Check]:
     return [
+        *STATIC,
         tests("unit, web, engine", "tests", "--ignore=tests/platform", *IN_PARALLEL, "-m", UNMARKED),
         tests("platform", "tests/platform"),
         *(tests(marker, "tests", "-m", marker) for marker in MARKED),
