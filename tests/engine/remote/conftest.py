@@ -1,5 +1,6 @@
 """Steps on a real SSH server."""
 
+import random
 import shlex
 import shutil
 import subprocess
@@ -11,8 +12,12 @@ from typing import Any
 import pytest
 
 from releases.remote.connection import SshTransport, open_transport
+from releases.remote.folders import upload_folder
 from releases.remote.steps import StepClient, StepScript, StepStatus
+from releases.remote.transfer import Transferred, upload_file
 from tests.engine.sshd import Sshd
+
+from .transfers import Put, never, quiet
 
 SHELLS = ("dash", "bash", "busybox")
 MakeStep = Callable[..., StepScript]
@@ -91,3 +96,37 @@ def run(client: StepClient, make_step: MakeStep) -> Run:
         return status, bytes(log)
 
     return run_step
+
+
+@pytest.fixture
+def box(tmp_path: Path) -> Path:
+    """A folder of the machine."""
+    folder = tmp_path / "box"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def put_file(transport: SshTransport) -> Put:
+    def put(source: Path, destination: object, **options: object) -> Transferred:
+        values = {"attempt": "attempt-1", "progress": quiet, "stop": never} | options
+        return upload_file(values.pop("transport", transport), source, str(destination), **values)
+
+    return put
+
+
+@pytest.fixture
+def put_folder(transport: SshTransport) -> Put:
+    def put(source: Path, destination: object, **options: object) -> Transferred:
+        values = {"attempt": "attempt-1", "progress": quiet, "stop": never} | options
+        return upload_folder(values.pop("transport", transport), source, str(destination), **values)
+
+    return put
+
+
+@pytest.fixture
+def jar(tmp_path: Path) -> Path:
+    path = tmp_path / "app.jar"
+    path.write_bytes(random.Random(1).randbytes(5_000_000))
+    path.chmod(0o640)
+    return path
