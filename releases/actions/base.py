@@ -21,6 +21,10 @@ class ActionError(Exception):
     """The action found out that the step failed. `str()` is a translated sentence with the mend."""
 
 
+class NotApproved(Exception):
+    """What the plan names is another thing by now than when it was approved. `str()` is a translated sentence."""
+
+
 @dataclass(frozen=True)
 class Script:
     """A POSIX sh script, the data it reads, and the names of secrets it may open.

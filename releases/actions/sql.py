@@ -1,5 +1,6 @@
 """Running a migration."""
 
+import hashlib
 import re
 from typing import Final
 
@@ -8,7 +9,7 @@ from django.utils.translation import gettext as _
 from sqlparse import tokens
 
 from releases.actions import database
-from releases.actions.base import Script, ScriptAction, StepContext
+from releases.actions.base import NotApproved, Script, ScriptAction, StepContext
 from releases.actions.explain import explain_tail, plain
 from releases.actions.texts import shell_text, shown
 
@@ -38,24 +39,36 @@ class Sql(ScriptAction):
     def script(self, context: StepContext) -> Script:
         parameters, release = context.parameters, context.deployment.release
         name, secrets = database.password(parameters)
-        ours = parameters["file"] == release.migration_name
+        ours = self._is_ours(context)
         data = {
             "step_connection": database.connection(parameters),
             "step_password": name,
-            "step_single": "yes" if self._single(parameters["transaction"], release.migration_sql) else "no",
-            "step_name": _file_name(release.migration_name) if ours else "",
+            "step_single": "yes" if self._single(context) else "no",
+            "step_name": _file_name(parameters["file"]) if ours else "",
             "step_sql": release.migration_sql if ours else "",
             "step_file": "" if ours else parameters["file"],
             "step_shown": shown(context.planned.lines),
         }
         return Script(shell_text("machine.sh", "database.sh", "sql.sh"), data, secrets)
 
-    def _single(self, wanted: str, sql: str) -> bool:
-        return wanted == "single" or (wanted == "auto" and fits_one_transaction(sql))
+    def _is_ours(self, context: StepContext) -> bool:
+        """The file is the release's migration. Raises NotApproved when its SQL is not the one in the plan."""
+        migration = context.deployment.plan.content["release"]["migration"]
+        if not migration["name"] or context.parameters["file"] != migration["name"]:
+            return False
+        sql = context.deployment.release.migration_sql
+        if (hashlib.sha256(sql.encode()).hexdigest() if sql else "") != migration["sha256"]:
+            sentence = _("The SQL of %s is not the one that was approved. Make a new deployment.")
+            raise NotApproved(sentence % migration["name"])
+        return True
+
+    def _single(self, context: StepContext) -> bool:
+        wanted, sql = context.parameters["transaction"], context.deployment.release.migration_sql
+        return bool(wanted == "single" or (wanted == "auto" and fits_one_transaction(sql)))
 
     def succeeded(self, context: StepContext) -> None:
         context.evidence["file"] = context.parameters["file"]
-        context.evidence["one_transaction"] = self.script(context).parameters["step_single"] == "yes"
+        context.evidence["one_transaction"] = self._single(context)
 
     def explain(self, exit_code: int, tail: bytes) -> str:
         text = plain(tail)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from releases import lifecycle
 from releases.actions.remote_words import told
 from releases.engine import attempts
+from releases.engine.keepable import keepable
 from releases.engine.run import Run
 from releases.models import Attempt
 from releases.remote.errors import (
@@ -32,21 +33,22 @@ class OutOfContact(Exception):
 class Contact:
     """The way to the machine of one attempt, opened anew whenever it breaks.
 
-    `fresh`: the attempt was made by this driver, so nothing of it was ever sent anywhere. `detached`: it goes on
-    there without us. `since` is when the machine was last heard to be there (monotonic; None: it is not).
+    `fresh`: the attempt was made by this driver, so nothing of it was ever sent anywhere before. `sent`: something
+    may have been. `detached`: it goes on there without us. `since` is when the machine was last heard to be there
+    (monotonic; None: it is not).
     """
 
     def __init__(self, run: Run, attempt: Attempt, role: str, *, fresh: bool, detached: bool) -> None:
         self.run, self.attempt, self.role = run, attempt, role
         self.fresh, self.detached = fresh, detached
         self.since: float | None = None
-        self._sent = not fresh
+        self.sent = not fresh
         self._way: Transport | None = None
 
     def transport(self) -> Transport:
         """An open way to the machine. Raises RemoteError."""
         self._way = self.run.machines.transport(self.role)
-        self.since, self._sent = time.monotonic(), True
+        self.since, self.sent = time.monotonic(), True
         return self._way
 
     def keep[T](self, work: Callable[[], T | None]) -> T | None:
@@ -81,7 +83,7 @@ class Contact:
     def _bear(self, error: RemoteError, heard: float) -> None:
         """Show that contact is lost and why; raises where waiting can't help."""
         said = told(error)
-        if not self._sent or (not self.detached and not isinstance(error, PASSING)):
+        if not self.sent or (not self.detached and not isinstance(error, PASSING)):
             raise error
         if isinstance(error, HostKeyChanged):
             raise OutOfContact(said) from error
@@ -92,7 +94,7 @@ class Contact:
                 raise error
             raise OutOfContact("unreachable") from error
         if self.attempt.status != lifecycle.LOST:
-            attempts.show_lost(self.attempt, self.run.token, said)
+            attempts.show_lost(self.attempt, self.run.token, keepable(said, self.run.secrets.values()))
 
 
 def pause(seconds: float, let_go: Callable[[], bool]) -> bool:

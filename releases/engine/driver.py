@@ -12,6 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 
 import structlog
+from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
 
@@ -64,18 +65,21 @@ class Driver:
         )
         self.token, self.keeper = token, keeper
         self.planned = {entry["key"]: PlannedStep.from_json(entry) for entry in self.deployment.plan.content["steps"]}
-        self.machines = Machines(self.deployment.environment)
+        self.machines = Machines(self.deployment.environment, self.deployment.plan.content["hosts"])
         self.performing: dict[str, tuple[Performance, Future[None]]] = {}
         self.cancelled = self.deployment.status == lifecycle.CANCELLING
         self.ends = time.monotonic() + SLICE_SECONDS
+        opened, trouble = self._secrets()
         self.run = Run(
             deployment=self.deployment,
             token=token,
             machines=self.machines,
-            secrets=self._secrets(),
+            secrets=opened,
             values=self.deployment.plan.content["values"],
             let_go=self._let_go,
             cancelled=lambda: self.cancelled,
+            changed=self._changed_secrets(),
+            trouble=trouble,
         )
 
     def drive(self) -> None:
@@ -164,6 +168,16 @@ class Driver:
             return True
         return time.monotonic() > self.ends and not any(p.direct for p, _future in self.performing.values())
 
-    def _secrets(self) -> dict[str, str]:
+    def _secrets(self) -> tuple[dict[str, str], str]:
+        """The environment's secrets, or none of them and why they can't be opened."""
         rows = self.deployment.environment.variables.filter(is_secret=True)
-        return {row.name: secrets.open_sealed(bytes(row.ciphertext)) for row in rows}
+        try:
+            return {row.name: secrets.open_sealed(bytes(row.ciphertext)) for row in rows}, ""
+        except (secrets.SecretUnreadable, ImproperlyConfigured) as error:
+            return {}, str(error)
+
+    def _changed_secrets(self) -> set[str]:
+        """Secrets of the plan that have another value by now."""
+        now = dict(self.deployment.environment.variables.filter(is_secret=True).values_list("name", "version"))
+        planned = self.deployment.plan.content["secrets"]
+        return {name for name, version in planned.items() if now.get(name) != version}

@@ -16,13 +16,15 @@ from django.utils.translation import gettext as _
 
 from releases import lifecycle
 from releases.actions import registry
-from releases.actions.base import ActionError, DirectAction, ScriptAction, StepContext
+from releases.actions.base import ActionError, DirectAction, NotApproved, ScriptAction, StepContext
 from releases.actions.remote_words import told
 from releases.actions.shell import in_place
 from releases.engine import attempts, verdict
 from releases.engine.attempts import Outcome, Retries
 from releases.engine.contact import Contact, OutOfContact, pause
+from releases.engine.keepable import keepable
 from releases.engine.run import Run
+from releases.logs.masking import StreamMasker
 from releases.logs.store import LogWriter
 from releases.models import Attempt
 from releases.models.lease import Fenced
@@ -46,6 +48,8 @@ class Performance:
         self.contact = Contact(run, attempt, planned.runs_on, fresh=fresh, detached=not self.direct)
         self.tail = b""
         self.received = 0
+        # What was seen to run is never launched again, even where nothing of it is left on the machine.
+        self._seen = attempt.last_seen_at is not None or attempt.source_offset > 0
         self._writer: LogWriter | None = None
         self.context = StepContext(
             deployment=run.deployment,
@@ -93,7 +97,9 @@ class Performance:
         return outcome
 
     def _finish(self, outcome: Outcome) -> None:
-        kept = replace(outcome, evidence={**self.context.evidence, **outcome.evidence})
+        secrets = self.run.secrets.values()
+        evidence = keepable({**self.context.evidence, **outcome.evidence}, secrets)
+        kept = replace(outcome, reason=keepable(outcome.reason, secrets), evidence=evidence)
         retry = self.planned.retry
         attempts.finish(self.attempt, self.run.token, kept, Retries(retry.attempts, retry.delay))
 
@@ -119,6 +125,8 @@ class Performance:
             connection.close()
 
     def _outcome(self) -> Outcome | None:
+        if self.run.trouble:
+            return self._ours(self.run.trouble)
         self._open_log()
         try:
             if isinstance(self.action, ScriptAction):
@@ -128,6 +136,8 @@ class Performance:
             return Outcome(lifecycle.ERRORED, _("No worker can do a step of the kind %s.") % self.planned.action)
         except ActionError as error:
             return Outcome(lifecycle.FAILED, str(error))
+        except NotApproved as error:
+            return self._ours(str(error))
         except OutOfContact as error:
             return Outcome(lifecycle.UNKNOWN, str(error))
         except RemoteError as error:
@@ -138,6 +148,10 @@ class Performance:
             # Our own fault must end as "errored" with a sentence, never as a step that runs for ever.
             log.exception("step errored", attempt=self.attempt.pk)
             return Outcome(lifecycle.ERRORED, f"{type(error).__name__}: {error}")
+
+    def _ours(self, reason: str) -> Outcome:
+        """It can't go on, and not for what it does: errored, or unknown where it may be at work already."""
+        return Outcome(lifecycle.UNKNOWN if self.contact.sent else lifecycle.ERRORED, reason)
 
     def _direct(self, action: DirectAction) -> Outcome | None:
         def work() -> bool:
@@ -151,16 +165,19 @@ class Performance:
         return None if self.run.let_go() else Outcome(lifecycle.SUCCEEDED)
 
     def _script(self, action: ScriptAction) -> Outcome | None:
-        script = self._step_script(action)
+        script = None if self._seen else self._step_script(action)
         status = self.contact.keep(lambda: self._follow(script))
         if status is None:
             return None
         if status.state == "unknown":
             return self._unknown(status)
-        ended = verdict.judge(status, self.planned, lambda code: action.explain(code, self.tail))
+        ended = verdict.judge(status, self.planned, lambda code: action.explain(code, self._shown_tail()))
         if ended.status != lifecycle.SUCCEEDED:
             return ended
         return ended if self.contact.keep(lambda: self._collect(action)) else None
+
+    def _shown_tail(self) -> bytes:
+        return StreamMasker(self.run.secrets.values()).mask(self.tail)
 
     def _collect(self, action: ScriptAction) -> bool:
         action.succeeded(self.context)
@@ -173,6 +190,10 @@ class Performance:
     def _wrapped(
         self, name: str, text: str, parameters: Mapping[str, str], secrets: tuple[str, ...], timeout: int | None = None
     ) -> StepScript:
+        changed = [secret for secret in secrets if secret in self.run.changed]
+        if changed:
+            sentence = _("The secret %s was changed after the approval. Make a new deployment.")
+            raise NotApproved(sentence % ", ".join(changed))
         return StepScript(
             attempt=name,
             text=text.encode(),
@@ -185,29 +206,31 @@ class Performance:
             grace=GRACE,
         )
 
-    def _follow(self, script: StepScript) -> StepStatus | None:
-        """Launch and follow while the connection holds; None when it has to be followed again."""
-        client = self._client()
-        if not self.run.cancelled():
+    def _follow(self, script: StepScript | None) -> StepStatus | None:
+        """Launch (with a script) and follow while the connection holds; None when it has to be followed again."""
+        client, name = self._client(), self.attempt.remote_id
+        if self.run.cancelled():
+            status = client.status(name)
+        elif script is not None:
             status = client.launch_and_follow(script, self.received, self._write, self._stop)
         else:
-            status = client.status(script.attempt)
+            status = client.follow(name, self.received, self._write, self._stop)
         if self.run.cancelled() and status.state in ACTIVE:
-            status = self._cancel(client, script)
+            status = self._cancel(client, name)
         if status.state == "fenced":
             raise Fenced(status.reason)
         if status.state == "absent":
-            if self.run.cancelled():
+            if self.run.cancelled() and script is not None:
                 return StepStatus("finished", None, "cancelled", 0, None)
             return StepStatus("unknown", None, status.reason or "vanished", self.received, None)
         return status if status.state in {"finished", "unknown", "refused"} else None
 
-    def _cancel(self, client: StepClient, script: StepScript) -> StepStatus:
+    def _cancel(self, client: StepClient, name: str) -> StepStatus:
         """End its processes, and keep what they still print."""
-        status = client.cancel(script.attempt, GRACE, script.lock, script.token)
+        status = client.cancel(name, GRACE, self.run.fence, self.run.token)
         if status.state == "fenced":
             return status
-        return client.follow(script.attempt, self.received, self._write, self.run.let_go)
+        return client.follow(name, self.received, self._write, self.run.let_go)
 
     def _client(self) -> StepClient:
         self.contact.transport()

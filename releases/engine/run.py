@@ -1,6 +1,6 @@
 """What the attempts of one driver share."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
 from releases.engine.machines import Machines
@@ -18,6 +18,8 @@ class Run:
     values: Mapping[str, str]
     let_go: Callable[[], bool]  # the lease is lost, or this worker hands over
     cancelled: Callable[[], bool]
+    changed: Collection[str] = ()  # names of secrets that are not the approved ones any more
+    trouble: str = ""  # why nothing can be done at all, such as secrets that can't be opened
 
     @property
     def fence(self) -> str:
