@@ -14,26 +14,26 @@ export function collapse(text) {
   return "";
 }
 
+const PLAIN = { colour: "", paper: "", bold: false, dim: false, italic: false, underline: false, inverse: false, struck: false };
+const ON = { 1: "bold", 2: "dim", 3: "italic", 4: "underline", 7: "inverse", 9: "struck" };
+const OFF = { 22: ["bold", "dim"], 23: ["italic"], 24: ["underline"], 27: ["inverse"], 29: ["struck"] };
+
 function apply(style, codes) {
   const list = (codes || "0").split(/[;:]/).map(Number);
   for (let i = 0; i < list.length; i += 1) {
     const code = list[i];
-    if (code === 0) Object.assign(style, { colour: "", bold: false, dim: false, italic: false, underline: false });
-    else if (code === 1) style.bold = true;
-    else if (code === 2) style.dim = true;
-    else if (code === 3) style.italic = true;
-    else if (code === 4) style.underline = true;
-    else if (code === 22) style.bold = style.dim = false;
-    else if (code === 23) style.italic = false;
-    else if (code === 24) style.underline = false;
-    else if (code === 39) style.colour = "";
-    else if (code >= 30 && code <= 37) style.colour = COLOURS[code - 30];
-    else if (code >= 90 && code <= 97) style.colour = COLOURS[code - 90];
+    const tens = Math.floor(code / 10);
+    if (code === 0) Object.assign(style, PLAIN);
+    else if (ON[code]) style[ON[code]] = true;
+    else if (OFF[code]) for (const name of OFF[code]) style[name] = false;
     else if (code === 38 || code === 48) {
       const palette = list[i + 1] === 5 ? list[i + 2] : -1;
-      if (code === 38) style.colour = palette >= 0 && palette < 16 ? COLOURS[palette % 8] : "";
+      style[code === 38 ? "colour" : "paper"] = palette >= 0 && palette < 16 ? COLOURS[palette % 8] : "";
       i += list[i + 1] === 2 ? 4 : 2;
-    }
+    } else if (code === 39) style.colour = "";
+    else if (code === 49) style.paper = "";
+    else if ((tens === 3 || tens === 9) && code % 10 < 8) style.colour = COLOURS[code % 10];
+    else if ((tens === 4 || tens === 10) && code % 10 < 8) style.paper = COLOURS[code % 10];
   }
 }
 
@@ -44,6 +44,9 @@ function classes(style) {
   if (style.bold) names.push("a-B");
   if (style.italic) names.push("a-i");
   if (style.underline) names.push("a-u");
+  if (style.struck) names.push("a-s");
+  if (style.paper) names.push(`a-on-${style.paper}`);
+  if (style.inverse) names.push("a-v");
   return names.join(" ");
 }
 
