@@ -6,18 +6,16 @@ application, and pages that log in with a session. Run `python -m bench.stream`.
 
 import asyncio
 import json
-import os
 import re
-import shutil
-import socket
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from base64 import b64decode
 from dataclasses import asdict, dataclass
-from pathlib import Path
+
+from bench.stage import Web, cookie_of, stage, started
+from bench.whole_steps import runbook
 
 LINES_A_SECOND = 100
 SECONDS = 5.0
@@ -56,93 +54,54 @@ def main() -> None:
     if len(sys.argv) > 1:
         _work(sys.argv[1], int(sys.argv[2]))
         return
-    latencies, storing = measure()
-    print(f"{'streams':>8} {'p50 ms':>8} {'p95 ms':>8} {'worst':>8} {'events':>8} {'web CPU':>8}")
+    with stage():
+        print("\n".join(table(*measure())))
+
+
+def table(latencies: list[Latency], storing: Storing) -> list[str]:
+    """Lines to print."""
+    lines = [f"{'streams':>8} {'p50 ms':>8} {'p95 ms':>8} {'worst':>8} {'events':>8} {'web CPU':>8}"]
     for row in latencies:
         times = f"{row.p50_ms:8.1f} {row.p95_ms:8.1f} {row.worst_ms:8.1f}"
-        print(f"{row.streams:8} {times} {row.events:8} {row.server_cpu_percent:7.0f}%")
-    print(f"goal: p95 <= {GOALS['p95_ms']:.0f} ms")
-    print(
-        f"{storing.lines:,} lines ({storing.megabytes:.1f} MB) masked and stored in {storing.seconds:.2f} s,"
-        f" {storing.cpu_seconds:.2f} s of it computing (goal <= {GOALS['seconds']} s);"
-        f" worker grew {storing.growth_mb:.1f} MB (goal <= {GOALS['growth_mb']:.0f} MB)"
-    )
+        missed = "" if row.p95_ms <= GOALS["p95_ms"] else "   misses"
+        lines.append(f"{row.streams:8} {times} {row.events:8} {row.server_cpu_percent:7.0f}%{missed}")
+    return [
+        *lines,
+        f"goal: p95 <= {GOALS['p95_ms']:.0f} ms",
+        f"storing alone: {storing.lines:,} lines ({storing.megabytes:.1f} MB) masked and stored in"
+        f" {storing.seconds:.2f} s, {storing.cpu_seconds:.2f} s of it computing (goal <= {GOALS['seconds']} s);"
+        f" worker grew {storing.growth_mb:.1f} MB (goal <= {GOALS['growth_mb']:.0f} MB)",
+    ]
 
 
 def measure() -> tuple[list[Latency], Storing]:
-    """Everything, on servers started for this run alone."""
-    from cloudwiki.embedded import Servers
-
-    folder = Path(tempfile.mkdtemp(prefix="cloudwiki-bench-"))
-    folder.chmod(0o711)
-    servers = Servers(folder / "servers-data")
-    try:
-        found = servers.start()
-        os.environ |= {
-            "DATABASE_URL": found.database,
-            "REDIS_URL": found.redis,
-            "CLOUDWIKI_DATA": str(folder / "data"),
-            "CLOUDWIKI_ENV": "development",
-            "CLOUDWIKI_LOG_LEVEL": "WARNING",
-            "DJANGO_SETTINGS_MODULE": "cloudwiki.settings",
-        }
-        (folder / "data").mkdir()
-        deployment, attempts, cookie = _prepare(len(STREAMS) + 1)
-        storing = Storing(**_measured("store", attempts[0]))
-        with _Web() as web:
-            latencies = [
-                asyncio.run(_latency(web, deployment, cookie, count, attempt))
-                for count, attempt in zip(STREAMS, attempts[1:], strict=True)
-            ]
-        return latencies, storing
-    finally:
-        servers.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+    """Everything, on the servers of the stage."""
+    deployment, attempts, cookie = _prepare(len(STREAMS) + 1)
+    storing = Storing(**_measured("store", attempts[0]))
+    with Web() as web:
+        latencies = [
+            asyncio.run(_latency(web, deployment, cookie, count, attempt))
+            for count, attempt in zip(STREAMS, attempts[1:], strict=True)
+        ]
+    return latencies, storing
 
 
 def _prepare(attempts: int) -> tuple[int, list[int], str]:
     """Rows to measure with: the deployment, attempts, and the session cookie of one who may watch."""
-    import django
-
-    django.setup()
-    from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-    from django.contrib.sessions.backends.db import SessionStore
-    from django.core.management import call_command
     from django.db import connections
-    from django.utils import timezone
 
-    from releases import models as m
+    from releases.models import Attempt
+    from tests.factories import make_world
 
-    call_command("migrate", verbosity=0)
-    user = m.User.objects.create(username="bench")
-    project = m.Project.objects.create(slug="bench", name="Bench")
-    m.Membership.objects.create(project=project, user=user)
-    environment = m.Environment.objects.create(project=project, key="bench", name="Bench")
-    release = m.Release.objects.create(project=project, version="v1", commit="abcdef1")
-    runbook = m.Runbook.objects.create(project=project, key="bench", name="Bench")
-    version = m.RunbookVersion.objects.create(runbook=runbook, number=1, text="", sha256="0" * 64)
-    plan = m.Plan.objects.create(
-        environment=environment, release=release, runbook_version=version, content={}, digest="0" * 64,
-        estimate=1, downtime_estimate=0,
-    )  # fmt: skip
-    deployment = m.Deployment.objects.create(
-        environment=environment, release=release, plan=plan, status="running", started_at=timezone.now(),
-        idempotency_key="bench", requested_by=user,
-    )  # fmt: skip
-    made = []
-    for number in range(attempts):
-        step = m.Step.objects.create(
-            deployment=deployment, position=number, key=f"step{number}", title_ko="x", title_en="x", role="devops",
-            phase="prepare", action="shell", estimate=1,
-        )  # fmt: skip
-        made.append(m.Attempt.objects.create(step=step, number=1, remote_id=f"b{number}", status="running").pk)
-    session = SessionStore()
-    session[SESSION_KEY] = str(user.pk)
-    session[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    session.create()
+    world = make_world(runbook(attempts), approvals_required=0)
+    deployment = started(world)
+    made = [
+        Attempt.objects.create(step=step, number=1, remote_id=f"watched-{step.pk}", status="running").pk
+        for step in deployment.steps.all()
+    ]
+    cookie = cookie_of(world.requester)
     connections.close_all()
-    return deployment.pk, made, f"sessionid={session.session_key}"
+    return deployment.pk, made, cookie
 
 
 def _measured(work: str, attempt: int) -> dict[str, float]:
@@ -150,36 +109,7 @@ def _measured(work: str, attempt: int) -> dict[str, float]:
     return dict(json.loads(answer.stdout))
 
 
-class _Web:
-    """The web process, by the command that `make up` and the containers use."""
-
-    def __enter__(self) -> "_Web":
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
-        environment = {**os.environ, "CLOUDWIKI_PORT": str(self.port)}
-        self._process = subprocess.Popen([sys.executable, "-m", "cloudwiki", "web"], env=environment)
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return self
-            time.sleep(0.05)
-        raise RuntimeError("the web process did not come up")
-
-    def cpu_seconds(self) -> float:
-        """Processor time that it has used."""
-        import psutil
-
-        times = psutil.Process(self._process.pid).cpu_times()
-        return float(times.user + times.system)
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(10)
-
-
-async def _latency(web: _Web, deployment: int, cookie: str, count: int, attempt: int) -> Latency:
+async def _latency(web: Web, deployment: int, cookie: str, count: int, attempt: int) -> Latency:
     delays: list[float] = []
     pages = []
     for start in range(0, count, AT_ONCE):  # as people come, not all in one instant
