@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
-from django.db.models import F, Prefetch, QuerySet, Window
-from django.db.models.functions import RowNumber
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, Prefetch, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
@@ -42,6 +42,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 def _environments(rows: QuerySet[Environment]) -> QuerySet[Environment]:
     return (
         rows.select_related("project", "lock__holder")
+        .annotate(newest=_newest(SHOWN), succeeded=_newest(1, status=lifecycle.SUCCEEDED))
         .prefetch_related(
             Prefetch("windows", DeployWindow.objects.select_related("environment")),
             "probes__service",
@@ -51,24 +52,22 @@ def _environments(rows: QuerySet[Environment]) -> QuerySet[Environment]:
     )
 
 
+def _newest(count: int, **wanted: str) -> ArraySubquery:
+    """Numbers of the last started deployments of each environment: an index reaches them, however many there are."""
+    rows = Deployment.objects.filter(environment=OuterRef("pk"), started_at__isnull=False, **wanted)
+    return ArraySubquery(rows.order_by("-pk").values("pk")[:count])
+
+
 def _loaded(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
-    return rows.select_related("release", "environment", "requested_by", "plan")
+    return rows.select_related("release", "environment", "requested_by", "plan").defer("plan__content")
 
 
 def _recent(environments: list[Environment]) -> dict[int, list[Deployment]]:
     """The last started deployments of each environment and the newest one that succeeded, newest first."""
-    ranked = Deployment.objects.filter(environment__in=environments, started_at__isnull=False).annotate(
-        rank=Window(RowNumber(), partition_by=F("environment"), order_by=F("pk").desc()),
-        success=Window(RowNumber(), partition_by=[F("environment"), F("status")], order_by=F("pk").desc()),
-    )
+    numbers = {number for environment in environments for number in (*environment.newest, *environment.succeeded)}  # type: ignore[attr-defined]
     found: dict[int, list[Deployment]] = defaultdict(list)
-    wanted = _loaded(ranked.filter(rank__lte=SHOWN)).order_by("-pk")
-    for deployment in wanted:
+    for deployment in _loaded(Deployment.objects.filter(pk__in=numbers)).order_by("-pk"):
         found[deployment.environment_id].append(deployment)
-    running = _loaded(ranked.filter(success=1, status=lifecycle.SUCCEEDED))
-    for deployment in running:
-        if deployment not in found[deployment.environment_id]:
-            found[deployment.environment_id].append(deployment)
     return found
 
 

@@ -5,18 +5,18 @@ from typing import Any
 from django import forms
 from django.core.paginator import Paginator
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
-from releases import audit, permissions
+from releases import audit, lifecycle, permissions
 from releases.actions import artifacts
 from releases.actions.base import ActionError
 from releases.engine.errors import EngineError
-from releases.models import Artifact, Project, Release
+from releases.models import Artifact, Deployment, Project, Release
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import done, verb
 
@@ -48,6 +48,11 @@ class ReleaseForm(forms.ModelForm[Release]):
             "commit": gettext_lazy("7 to 40 hexadecimal digits, as git prints them."),
             "migration_name": gettext_lazy("Such as V42__tags.sql; needed when the schema changes."),
         }
+
+    def _get_validation_exclusions(self) -> set[str]:
+        """A version is unique within the project, also where that is no field of the form."""
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return excluded - {"project"} if self.instance.pk else excluded
 
     def clean(self) -> dict[str, Any]:
         """A schema change needs its SQL, and SQL without a schema change would never run."""
@@ -87,10 +92,16 @@ def _release_form(request: HttpRequest, instance: Release | None = None) -> Rele
 def releases(request: HttpRequest) -> HttpResponse:
     """Every release of one's projects, newest first, and where it ran."""
     rows = permissions.visible(Release, signed_in(request)).select_related("project", "created_by")
-    rows = rows.prefetch_related("deployments__environment").order_by("-created_at", "-pk")
+    rows = rows.prefetch_related(Prefetch("deployments", _last_ones())).order_by("-created_at", "-pk")
     page = Paginator(rows, PAGE).get_page(request.GET.get("page"))
     may_operate = permissions.may_somewhere(signed_in(request), Need.OPERATE)
     return render(request, "releases/releases.html", {"page_obj": page, "may_operate": may_operate})
+
+
+def _last_ones() -> QuerySet[Deployment]:
+    """The last deployment of a release to each environment."""
+    ran = Deployment.objects.exclude(status=lifecycle.DRAFT).select_related("environment")
+    return ran.order_by("release_id", "environment_id", "-pk").distinct("release_id", "environment_id")
 
 
 @require_http_methods(["GET", "POST"])
@@ -161,7 +172,11 @@ def record_artifact(request: HttpRequest, number: int) -> HttpResponse:
 
 def _release_page(request: HttpRequest, found: Release, form: ArtifactForm, status: int = 200) -> HttpResponse:
     form.fields["service"].queryset = found.project.services.all()  # type: ignore[attr-defined]
-    deployments = found.deployments.select_related("environment", "release", "requested_by", "plan").order_by("-pk")
+    deployments = (
+        found.deployments.select_related("environment", "release", "requested_by", "plan")
+        .defer("plan__content")
+        .order_by("-pk")
+    )
     context = {
         "release": found,
         "artifacts": found.artifacts.select_related("service"),
