@@ -3,11 +3,37 @@
 What has a page and a verb of its own (deployments, steps, approvals, secrets) is not editable here.
 """
 
+from typing import Any
+
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.admin import UserAdmin
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
+from releases import audit, permissions
 from releases.models import DeployWindow, Environment, Membership, Project, Service, User
+
+
+class Audited[M: Model](admin.ModelAdmin[M]):
+    """What is changed here is in the audit log too: rights are given here, and approvals rest on them."""
+
+    def log_addition(self, request: HttpRequest, obj: M, message: Any) -> LogEntry:
+        """Django's own entry, and ours."""
+        audit.record(permissions.actor(request), "admin.add", obj, changes=message)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request: HttpRequest, obj: M, message: Any) -> LogEntry:
+        """Django's own entry, and ours."""
+        audit.record(permissions.actor(request), "admin.change", obj, changes=message)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request: HttpRequest, queryset: QuerySet[M]) -> Any:
+        """Django's own entries, and ours."""
+        for row in queryset:
+            audit.record(permissions.actor(request), "admin.delete", row)
+        return super().log_deletions(request, queryset)
 
 
 class MembershipInline(admin.TabularInline[Membership, Project]):
@@ -40,15 +66,19 @@ class WindowInline(admin.TabularInline[DeployWindow, Environment]):
 
 
 @admin.register(Project)
-class ProjectAdmin(admin.ModelAdmin[Project]):
-    """A project with its people, services and environments."""
+class ProjectAdmin(Audited[Project]):
+    """A project with its people, services and environments. It is never removed: its history is kept."""
 
     list_display = ("name", "slug", "repository")
     inlines = (MembershipInline, ServiceInline, EnvironmentInline)
 
+    def has_delete_permission(self, request: HttpRequest, obj: Project | None = None) -> bool:
+        """Nobody may."""
+        return False
+
 
 @admin.register(Environment)
-class EnvironmentAdmin(admin.ModelAdmin[Environment]):
+class EnvironmentAdmin(Audited[Environment]):
     """An environment's place in the lists and its windows."""
 
     list_display = ("name", "project", "is_production")
@@ -57,7 +87,7 @@ class EnvironmentAdmin(admin.ModelAdmin[Environment]):
 
 
 @admin.register(User)
-class PersonAdmin(UserAdmin[User]):
+class PersonAdmin(Audited[User], UserAdmin[User]):
     """People."""
 
     list_display = ("username", "display_name", "role", "is_active", "is_superuser")

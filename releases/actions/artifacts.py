@@ -60,9 +60,13 @@ def read(release: Release, path: str, is_folder: bool, stop: Callable[[], bool] 
 
 
 def row(deployment: Deployment, name: str) -> Artifact:
-    """The release's artifact of this name; where the release has none, a new one at the path its upload step has."""
+    """The release's artifact of this name; where the release has none, a new one at the path its upload step has.
+
+    Raises ActionError when there is neither, or when its place is not the one in the plan.
+    """
     artifact = deployment.release.artifacts.filter(name=name).first()
     if artifact is not None:
+        _require_planned(deployment, artifact)
         return artifact
     for entry in deployment.plan.content["steps"]:
         parameters = entry["parameters"]
@@ -71,6 +75,18 @@ def row(deployment: Deployment, name: str) -> Artifact:
                 release=deployment.release, name=name, path=parameters["source"], is_folder=parameters["folder"]
             )
     raise ActionError(_("The release has no artifact %s. Add it on the release's page.") % name)
+
+
+def _require_planned(deployment: Deployment, artifact: Artifact) -> None:
+    """The plan names the artifact at this path, or was made for what its upload step names where it has none."""
+    content = deployment.plan.content
+    places = [entry["path"] for entry in content["release"]["artifacts"] if entry["name"] == artifact.name]
+    if not places:
+        sent = [entry["parameters"] for entry in content["steps"] if entry["action"] == "upload"]
+        places = [place["source"] for place in sent if place.get("artifact") == artifact.name and place.get("source")]
+    if places and artifact.path not in places:
+        sentence = _("%s was named at another path after the plan was made. Make a new plan.")
+        raise ActionError(sentence % artifact.name)
 
 
 def record(artifact: Artifact) -> dict[str, Any]:

@@ -5,40 +5,42 @@ from typing import Any
 
 from ninja import Field, Schema
 
+TEXT = r"^[^\x00]*$"  # PostgreSQL's texts hold no zero byte
+
 
 class DeploymentIn(Schema):
     """A wish to deploy: `idempotency_key` makes a repeated request give the same deployment."""
 
     release: int
     environment: int
-    idempotency_key: str = Field(min_length=8, max_length=64)
+    idempotency_key: str = Field(min_length=8, max_length=64, pattern=TEXT)
 
 
 class DigestIn(Schema):
     """A consent to, or a start of, the plan with this digest."""
 
     digest: str = Field(min_length=64, max_length=64)
-    note: str = Field(default="", max_length=500)
+    note: str = Field(default="", max_length=500, pattern=TEXT)
 
 
 class ReasonIn(Schema):
     """A decision with its reason."""
 
-    reason: str = Field(default="", max_length=500)
+    reason: str = Field(default="", max_length=500, pattern=TEXT)
 
 
 class AnswerIn(Schema):
     """How an unknown step ended: worked, failed, or again."""
 
     answer: str
-    reason: str = Field(max_length=500)
+    reason: str = Field(max_length=500, pattern=TEXT)
 
 
 class ConfirmIn(Schema):
     """The answer to a manual step."""
 
     worked: bool
-    note: str = Field(default="", max_length=2000)
+    note: str = Field(default="", max_length=2000, pattern=TEXT)
 
 
 class BlockerOut(Schema):

@@ -33,7 +33,9 @@ def untick(item: ChecklistItem, actor: Actor) -> None:
 
 
 def proof_begins(item: ChecklistItem) -> None:
-    """Show that a check of this box is running."""
+    """Show that a check of this box is running. Raises NotAllowed for one that a person ticks."""
+    if not item.check_kind:
+        raise NotAllowed(_("You tick this box yourself; it has no check."))
     with transaction.atomic():
         deployment = _draft(item.deployment_id, None)
         _write(item, proof=ChecklistItem.Proof.RUNNING, proof_began_at=clock.now())

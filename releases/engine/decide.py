@@ -127,7 +127,7 @@ def _resume(deployment: Deployment) -> None:
     It goes on only when no other step of it is stopped; until then the decision just stands.
     """
     found = gate.environment_blockers(deployment, clock.now())
-    newer = deployment.environment.deployments.filter(pk__gt=deployment.pk, started_at__isnull=False).first()
+    newer = deployment.environment.deployments.filter(started_at__gt=deployment.started_at).first()
     if newer is not None:
         message = _("#%s ran on this environment since; start a new deployment.") % newer.pk
         found.append(gate.Blocker("superseded", message, mend="deployment", target=newer.pk))

@@ -178,6 +178,8 @@ class Driver:
 
     def _changed_secrets(self) -> set[str]:
         """Secrets of the plan that have another value by now."""
-        now = dict(self.deployment.environment.variables.filter(is_secret=True).values_list("name", "version"))
-        planned = self.deployment.plan.content["secrets"]
-        return {name for name, version in planned.items() if now.get(name) != version}
+        rows = self.deployment.environment.variables.filter(is_secret=True)
+        now = {name: (version, pk) for name, version, pk in rows.values_list("name", "version", "pk")}
+        content = self.deployment.plan.content
+        planned = {name: (version, content["secret_rows"][name]) for name, version in content["secrets"].items()}
+        return {name for name, approved in planned.items() if now.get(name) != approved}

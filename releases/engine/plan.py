@@ -64,6 +64,8 @@ def content_of(release: Release, environment: Environment, version: RunbookVersi
         "release": _shipped(release),
         "hosts": _hosts(environment, {step.runs_on for step in steps}),
         "secrets": secrets,
+        # A secret that was removed and added again begins at version 1 anew; its row is another one.
+        "secret_rows": {v.name: v.pk for v in environment.variables.all() if v.is_secret},
         "date": date,
         "values": {name: values[name] for name in sorted(values)},
         "totals": {"estimate": totals.estimate, "downtime": totals.downtime},

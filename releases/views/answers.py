@@ -30,6 +30,8 @@ def verb[**P](
 
     @wraps(view)
     def answered(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if any("\0" in value for _name, values in request.POST.lists() for value in values):
+            return refusal(request, _("The text holds a zero byte, which can't be kept. Remove it."), 400)
         try:
             return view(request, *args, **kwargs)
         except NotAllowed as error:

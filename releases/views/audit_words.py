@@ -56,6 +56,9 @@ WORDS: Final[dict[str, Promise]] = {
     "runbook.create": _("added a runbook"),
     "runbook.save": _("saved a new version of the runbook"),
     "announcement.post": _("posted an announcement"),
+    "admin.add": _("added in the admin"),
+    "admin.change": _("changed in the admin"),
+    "admin.delete": _("removed in the admin"),
     "user.login": _("logged in"),
     "user.logout": _("logged out"),
 }

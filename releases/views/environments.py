@@ -1,5 +1,6 @@
 """An environment: its rules and its lock."""
 
+import math
 from datetime import timedelta
 from typing import Any
 
@@ -93,6 +94,8 @@ def lock(request: HttpRequest, number: int) -> HttpResponse:
     found = permissions.get(Environment, signed_in(request), Need.OPERATE, "project", pk=number)
     try:
         hours = float(request.POST.get("hours", ""))
+        if math.isnan(hours):
+            raise ValueError(hours)
     except ValueError as error:
         raise EngineError(_("Hours: give a number such as 2.")) from error
     lifetime = timedelta(hours=min(max(hours, 0), 10_000))

@@ -27,6 +27,11 @@ class HostForm(forms.ModelForm[Host]):
         model = Host
         fields = ("environment", "name", "role", "address", "port", "user")
 
+    def _get_validation_exclusions(self) -> set[str]:
+        """A name and a role are unique within the environment, also where that is no field of the form."""
+        excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return excluded - {"environment"} if self.instance.pk else excluded
+
 
 @require_GET
 @member_required

@@ -1,0 +1,142 @@
+"""What a review found around the start: ways past an approval, gaps in the audit log, forms that broke."""
+
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+
+from releases import lifecycle, secrets
+from releases.actions import artifacts
+from releases.actions.base import ActionError
+from releases.audit import Actor
+from releases.engine import clock, decide, start
+from releases.engine.errors import Blocked
+from releases.models import Artifact, AuditEvent, ChecklistItem, Deployment, Host, Membership, Release, Variable
+from tests.factories import World, make_user
+from tests.web.test_gate import codes, ready
+
+UPLOAD = """
+kind: deploy
+title: {ko: 배포, en: Deploy}
+steps:
+  - key: send
+    title: {ko: 전송, en: Send}
+    role: DevOps
+    phase: replace
+    action: upload
+    runs_on: app
+    estimate: 60
+    parameters: {artifact: jar, source: build/app.jar, destination: /srv/app.jar}
+"""
+
+
+@pytest.fixture
+def client(world: World) -> Client:
+    client = Client(HTTP_HOST="localhost")
+    client.force_login(world.requester)
+    return client
+
+
+def secret(world: World, value: str) -> Variable:
+    return Variable.objects.create(
+        environment=world.environment, name="password", is_secret=True, ciphertext=secrets.seal(value)
+    )
+
+
+def stopped(deployment: Deployment, minutes_ago: int, status: str = lifecycle.FAILED) -> None:
+    at = clock.now() - timedelta(minutes=minutes_ago)
+    Deployment.objects.filter(pk=deployment.pk).update(status=status, started_at=at, finished_at=at)
+
+
+def test_a_secret_removed_and_added_again_voids_the_approval(world: World) -> None:
+    old = secret(world, "the-first-password")
+    deployment = ready(world)
+    assert codes(deployment) == []
+    old.delete()
+    secret(world, "quite-another-password")
+    assert codes(deployment) == ["plan_changed"]
+
+
+def test_a_stopped_deployment_does_not_go_on_over_one_that_was_prepared_earlier_but_ran_later(world: World) -> None:
+    earlier, later = world.draft(), world.draft()
+    stopped(later, 20)
+    stopped(earlier, 10, lifecycle.SUCCEEDED)
+    step = later.steps.first()
+    assert step is not None
+    type(step).objects.filter(pk=step.pk).update(status=lifecycle.FAILED)
+    with pytest.raises(Blocked) as caught:
+        decide.retry(step, Actor(world.requester))
+    assert [blocker.code for blocker in caught.value.blockers] == ["superseded"]
+
+
+def test_an_artifact_named_after_the_approval_is_not_sent_in_place_of_the_approved_file(world: World) -> None:
+    world.save_runbook(UPLOAD)
+    deployment = world.draft()
+    assert artifacts.row(deployment, "jar").path == "build/app.jar"
+    Artifact.objects.create(release=world.release, name="jar", path="other/app.jar")
+    with pytest.raises(ActionError):
+        artifacts.row(Deployment.objects.get(pk=deployment.pk), "jar")
+
+
+def test_a_right_given_in_the_admin_is_in_the_audit_log(world: World) -> None:
+    admin = make_user("root", is_staff=True, is_superuser=True)
+    client = Client(HTTP_HOST="localhost")
+    client.force_login(admin)
+    project, member = world.project, make_user("new")
+    form = {"slug": project.slug, "name": "Renamed", "repository": "", "workspace_folder": ""}
+    for inline, rows in (
+        ("memberships", [{"user": member.pk, "can_approve": "on"}]),
+        ("services", []),
+        ("environments", []),
+    ):
+        form |= {f"{inline}-TOTAL_FORMS": len(rows), f"{inline}-INITIAL_FORMS": 0}
+        for number, row in enumerate(rows):
+            form |= {f"{inline}-{number}-{name}": value for name, value in row.items()}
+    answer = client.post(f"/admin/releases/project/{project.pk}/change/", form)
+    assert answer.status_code == 302
+    assert Membership.objects.get(project=project, user=member).can_approve
+    event = AuditEvent.objects.get(action="admin.change")
+    assert (event.actor, event.project) == (admin, project)
+    assert "can_approve" in str(event.detail) or "new" in str(event.detail)
+
+
+def test_a_version_that_exists_is_refused_when_a_release_is_changed(client: Client, world: World) -> None:
+    Release.objects.create(project=world.project, version="v9.9.9", commit="a41f9c2")
+    form = {"version": "v9.9.9", "commit": "a41f9c2", "branch": "main"}
+    assert client.post(f"/releases/{world.release.pk}/edit", form).status_code == 400
+
+
+@pytest.mark.parametrize("changed", [{"name": "prod-2"}, {"role": "db"}])
+def test_a_name_or_role_that_exists_is_refused_when_a_host_is_changed(
+    client: Client, world: World, changed: dict[str, str]
+) -> None:
+    Host.objects.create(environment=world.environment, name="prod-2", role="db", address="127.0.0.2", user="deploy")
+    form = {"name": "prod-1", "role": "app", "address": "127.0.0.1", "port": 22, "user": "deploy", **changed}
+    assert client.post(f"/hosts/{world.host.pk}/edit", form).status_code == 400
+
+
+def test_hours_that_are_no_number_are_refused(client: Client, world: World) -> None:
+    answer = client.post(f"/environments/{world.environment.pk}/lock", {"hours": "nan", "reason": "why"})
+    assert answer.status_code == 409
+
+
+def test_a_zero_byte_is_refused_and_nothing_is_changed(client: Client, world: World) -> None:
+    item = world.draft().checklist.get()
+    given = {"digest": item.deployment.plan.digest, "note": "a\0b"}
+    assert client.post(f"/checklist/{item.pk}/tick", given).status_code == 400
+    answer = client.post(f"/api/checklist/{item.pk}/tick", given, content_type="application/json")
+    assert answer.status_code == 422
+    assert ChecklistItem.objects.get(pk=item.pk).ticked_at is None
+
+
+def test_a_box_that_a_person_ticks_has_no_check_to_run(client: Client, world: World) -> None:
+    item = world.draft().checklist.get()
+    assert client.post(f"/checklist/{item.pk}/prove").status_code == 403
+    assert ChecklistItem.objects.get(pk=item.pk).proof == ChecklistItem.Proof.NONE
+
+
+def test_the_digest_names_no_secret_value(world: World) -> None:
+    secret(world, "the-first-password")
+    deployment = world.draft()
+    assert "the-first-password" not in str(deployment.plan.content)
+    assert start.current_digest(deployment) == deployment.plan.digest
