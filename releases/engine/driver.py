@@ -181,5 +181,6 @@ class Driver:
         rows = self.deployment.environment.variables.filter(is_secret=True)
         now = {name: (version, pk) for name, version, pk in rows.values_list("name", "version", "pk")}
         content = self.deployment.plan.content
-        planned = {name: (version, content["secret_rows"][name]) for name, version in content["secrets"].items()}
+        ids = content.get("secret_rows", {name: pk for name, (_version, pk) in now.items()})  # older plans have none
+        planned = {name: (version, ids.get(name)) for name, version in content["secrets"].items()}
         return {name for name, approved in planned.items() if now.get(name) != approved}
