@@ -47,6 +47,7 @@ def blockers(deployment: Deployment, now: datetime, current_digest: str | None) 
     found += _budget(deployment)
     found += _hosts(deployment, now)
     found += _migration(deployment)
+    found += _artifacts(deployment)
     return found
 
 
@@ -162,3 +163,18 @@ def _migration(deployment: Deployment) -> list[Blocker]:
         detail = _("The release changes the schema; give its migration SQL on the release's page.")
         return [Blocker("migration_missing", _("The migration SQL is missing"), detail, "release", release.pk)]
     return []
+
+
+def _artifacts(deployment: Deployment) -> list[Blocker]:
+    """What is sent must be signed: built by an earlier step, or recorded with its SHA-256 before the approval."""
+    content = deployment.plan.content
+    steps = [step for step in content["steps"] if not step["skipped_because"]]
+    built = {name for step in steps for name in step["parameters"].get("produces", [])}
+    sent = {step["parameters"].get("artifact", "") for step in steps if step["action"] == "upload"} - {""}
+    recorded = {artifact["name"] for artifact in content["release"]["artifacts"] if artifact["sha256"]}
+    found = []
+    for name in sorted(sent - built - recorded):
+        message = _("The SHA-256 of the artifact %s is not recorded") % name
+        detail = _("Add it on the release's page and take its SHA-256, then make a new plan.")
+        found.append(Blocker("artifact_unrecorded", message, detail, "release", deployment.release_id))
+    return found

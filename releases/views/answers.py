@@ -60,5 +60,8 @@ def done(request: HttpRequest, message: str) -> None:
 
 def _back(request: HttpRequest) -> str:
     """The path of the page the request came from, if it is one of ours."""
-    came_from = urlsplit(request.META.get("HTTP_REFERER", ""))
+    try:
+        came_from = urlsplit(request.META.get("HTTP_REFERER", ""))
+    except ValueError:
+        return "/"
     return came_from.path if came_from.netloc == request.get_host() else "/"

@@ -4,9 +4,11 @@ from django.db import transaction
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
-from releases import audit, permissions, secrets
+from releases import audit, lifecycle, permissions, secrets
+from releases.engine.errors import EngineError
 from releases.models import DeployWindow, Environment, Probe, User, Variable
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import verb
@@ -24,6 +26,8 @@ def set_variable(request: HttpRequest, number: int) -> HttpResponse:
     """Add a variable or give it a new value. The audit log keeps the name, never the value."""
     environment = _managed(request, number)
     form = VariableForm(request.POST)
+    if form.is_valid() and form.cleaned_data["is_secret"] and _is_busy(environment):
+        form.add_error("value", _busy_words())
     if not form.is_valid():
         return environment_page(request, environment, 400, variable_form=form)
     with transaction.atomic():
@@ -53,6 +57,8 @@ def _write_variable(environment: Environment, form: VariableForm, user: User) ->
 def delete_variable(request: HttpRequest, number: int) -> HttpResponse:
     """Remove a variable."""
     variable = permissions.get(Variable, signed_in(request), Need.MANAGE, "environment__project", pk=number)
+    if variable.is_secret and _is_busy(variable.environment):
+        raise EngineError(_busy_words())
     with transaction.atomic():
         audit.record(actor(request), "variable.delete", variable)
         variable.delete()
@@ -97,6 +103,15 @@ def set_probe(request: HttpRequest, number: int) -> HttpResponse:
         form.save()
         audit.record(actor(request), "probe.set", form.instance, url=form.instance.url)
     return redirect("releases:environment", environment.pk)
+
+
+def _is_busy(environment: Environment) -> bool:
+    """A deployment is active: its logs are masked by the secrets as they were when it started."""
+    return environment.deployments.filter(status__in=lifecycle.ACTIVE).exists()
+
+
+def _busy_words() -> str:
+    return _("A deployment is active there; change secrets when it has ended.")
 
 
 def _number(text: str | None) -> int:

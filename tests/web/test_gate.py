@@ -8,7 +8,7 @@ from releases import lifecycle
 from releases.audit import Actor
 from releases.engine import clock, consent, decide, locks, prepare, start
 from releases.engine.errors import Blocked, Conflict, EngineError, NotAllowed
-from releases.models import AuditEvent, Deployment, Host, Membership, Release, Variable
+from releases.models import Artifact, AuditEvent, Deployment, Host, Membership, Release, Variable
 from tests.factories import World, make_user
 
 
@@ -243,3 +243,34 @@ class TestPrepare:
         deployment = world.draft()
         decide.cancel(deployment, Actor(world.requester))
         assert deployment.status == lifecycle.CANCELLED
+
+
+UPLOADING = """
+kind: deploy
+title: {ko: 전송, en: Send}
+steps:
+  - {key: send, title: {ko: 전송, en: Send}, role: DevOps, phase: replace, action: upload, runs_on: app,
+     estimate: 10, parameters: {artifact: backend, destination: /app/}}
+"""
+
+
+class TestArtifacts:
+    """What is sent is signed."""
+
+    def test_an_artifact_without_digest_blocks(self, world: World) -> None:
+        world.save_runbook(UPLOADING)
+        Artifact.objects.create(release=world.release, name="backend", path="app.jar")
+        assert "artifact_unrecorded" in codes(world.draft())
+
+    def test_a_recorded_one_does_not(self, world: World) -> None:
+        world.save_runbook(UPLOADING)
+        Artifact.objects.create(release=world.release, name="backend", path="app.jar", sha256="a" * 64)
+        assert "artifact_unrecorded" not in codes(world.draft())
+
+    def test_one_that_a_step_builds_does_not(self, world: World) -> None:
+        build = (
+            "  - {key: build, title: {ko: 빌드, en: Build}, role: DevOps, phase: prepare, action: shell,"
+            " runs_on: controller, estimate: 10, parameters: {command: make, produces: [backend]}}\n"
+        )
+        world.save_runbook(UPLOADING.replace("steps:\n", f"steps:\n{build}"))
+        assert "artifact_unrecorded" not in codes(world.draft())

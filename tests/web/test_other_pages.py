@@ -315,3 +315,15 @@ def test_too_many_wrong_passwords_lock_the_name_out(world: World) -> None:
     ]
     assert answers[0] == 200
     assert answers[-1] in {403, 429}
+
+
+def test_a_secret_stays_while_a_deployment_is_active(client: Client, world: World) -> None:
+    path = f"/environments/{world.environment.pk}/variables"
+    client.post(path, {"type": "string", "name": "db_password", "value": SECRET, "is_secret": "on"})
+    variable = Variable.objects.get()
+    deployment = world.draft()
+    Deployment.objects.filter(pk=deployment.pk).update(status=lifecycle.RUNNING, started_at=clock.now())
+    data = {"type": "string", "name": "db_password", "value": "another-secret", "is_secret": "on"}
+    assert client.post(path, data).status_code == 400
+    assert client.post(f"/variables/{variable.pk}/delete").status_code == 409
+    assert secrets.open_sealed(bytes(Variable.objects.get().ciphertext)) == SECRET
