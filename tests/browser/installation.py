@@ -275,8 +275,13 @@ done"""
 
 
 @pytest.fixture(scope="package")
-def staging(wiki: Wiki, browser: Browser) -> Iterator[Staging]:
-    """Staging, made ready by the administrator through the pages: a host enrolled, a runbook added and chosen."""
+def staging(wiki: Wiki, browser: Browser) -> Staging:
+    """Staging, made ready by the administrator through the pages."""
+    return make_staging(wiki, browser)
+
+
+def make_staging(wiki: Wiki, browser: Browser) -> Staging:
+    """Enrol a host there, add a runbook and choose it."""
     admin = newcomer(wiki, browser, "admin", "en")
     admin.log_in()
     machine = json.loads((wiki.up.data / "demo-host.json").read_text())
@@ -305,4 +310,4 @@ def staging(wiki: Wiki, browser: Browser) -> Iterator[Staging]:
     page.locator("main form button.go").click()
     page.wait_for_url(re.compile(r"/environments/\d+/$"))
     page.context.close()
-    yield made
+    return made

@@ -20,22 +20,16 @@ FAIL = "echo $((40 + 2)); echo oops >&2; exit 3"
 NOT_PAGES = {"events", "live", "log_lines", "log_raw", "attempt_file", "runbook_text", "announcements"}
 
 
-def page_names() -> set[str]:
-    """Every name in releases.urls that is a page."""
-    patterns = [one for one in urls.urlpatterns if isinstance(one, URLPattern)]
-    verbs = {pattern.name for pattern in patterns if pattern.name and is_verb(pattern)}
-    return {pattern.name for pattern in patterns if pattern.name} - verbs - NOT_PAGES
-
-
-def is_verb(pattern: URLPattern) -> bool:
-    """A POST alone: its address ends in what it does to the thing before it."""
-    return pattern.name in POSTS
-
-
 POSTS = {pattern.name for pattern in urls.deployment_verbs} | {
     *("add_artifact", "record_artifact", "validate_runbook", "scan_host", "pin_host", "unpin_host", "check_host"),
     *("lock", "unlock", "set_variable", "add_window", "set_probe", "delete_variable", "remove_window"),
 }
+
+
+def page_names() -> set[str]:
+    """Every name in releases.urls that is a page."""
+    names = {pattern.name for pattern in urls.urlpatterns if isinstance(pattern, URLPattern) and pattern.name}
+    return names - POSTS - NOT_PAGES
 
 
 @pytest.fixture(scope="module")
@@ -79,8 +73,10 @@ def violations(page: Page) -> list[tuple[str, str, list[str]]]:
 
 def faults_of(page: Page, width: int) -> list[Any]:
     """Everything wrong with what the page shows now."""
-    if page.locator("log-pane:visible").count():
-        page.locator("log-pane:visible .ln").first.wait_for(timeout=PATIENCE * 1000)
+    for pane in page.locator("log-pane:visible").all():  # a log is read when it comes into view
+        if pane.get_attribute("data-total") != "0":
+            pane.scroll_into_view_if_needed()
+            pane.locator(".ln").first.wait_for(timeout=PATIENCE * 1000)
     found: list[Any] = violations(page)
     wide = page.evaluate("document.documentElement.scrollWidth")
     return found + ([f"{wide} px wide on a screen of {width}"] if wide > width else [])
@@ -102,8 +98,7 @@ def test_axe_finds_nothing(paths: dict[str, str], come: Come, language: str, the
         page = admin.open(path)
         assert page.locator("html").get_attribute("lang") == language
         found[name] = faults_of(page, width)
-        for folded in page.locator("main details:not([open]) > summary:visible").all():
-            folded.click()
+        page.evaluate("for (const one of document.querySelectorAll('main details')) one.open = true")
         found[f"{name}, opened"] = faults_of(page, width)
     page = admin.open(paths["deployment"])
     page.locator("[data-dialog]:visible").first.click()
