@@ -159,7 +159,7 @@ def watched(camera: Camera, admin: Person, minjun: Person, seoyeon: Person, ship
         camera.take("deployment-running", f"/deployments/{number}/", "#step-start_backend log-pane .ln")
     finally:
         go.touch()
-    assert minjun.until_over(number)["status"] == "succeeded"
+    ends(minjun, number, "succeeded")
     camera.take("deployment-succeeded", f"/deployments/{number}/", ".dbar .badge.s-succeeded")
 
 
@@ -169,8 +169,15 @@ def failing(camera: Camera, admin: Person, minjun: Person, seoyeon: Person, ship
     write_runbook(admin, text)
     number = consented(minjun, seoyeon)
     minjun.press_start()
-    assert minjun.until_over(number)["status"] == "failed"
+    ends(minjun, number, "failed")
     camera.take("deployment-failed", f"/deployments/{number}/", "#step-health_check.s-failed log-pane .ln")
+
+
+def ends(person: Person, number: int, status: str) -> None:
+    """Wait for the end of a deployment; a picture of another end than `status` would be of no use."""
+    found = person.until_over(number)
+    if found["status"] != status:
+        raise SystemExit(f"deployment {number}: {found['status']} instead of {status}: {found['error']}")
 
 
 def half_ready(minjun: Person, admin: Person) -> int:
