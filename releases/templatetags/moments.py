@@ -75,6 +75,15 @@ def at(moment: datetime | None, where: Zoned | str | None = None) -> str:
 
 
 @register.filter
+def minute(moment: datetime | None, where: Zoned | str | None = None) -> str:
+    """The time to the minute, 02:13, for the end of a span whose day was said; the day is in the title."""
+    if not moment:
+        return NOTHING
+    local = _local(moment, where)
+    return _tag(moment, local, f"{local:%H:%M}")
+
+
+@register.filter
 def time_of_day(moment: datetime | None, where: Zoned | str | None = None) -> str:
     """The time to the second, 02:13:53; the day is in the title."""
     if not moment:
