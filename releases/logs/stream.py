@@ -24,6 +24,7 @@ from releases.logs.store import in_thread
 from releases.logs.subscription import Item, LogPiece, Refresh, Stop, Subscription, Watchers
 
 HEARTBEAT = 15.0  # seconds
+ANSWER = 0.5  # seconds after which the answer to "may it still watch?" is looked for
 LIFETIME = 15 * 60.0  # seconds; then the page connects anew, and the view asks again who it is
 TAIL_LINES = 500
 _TAIL_BYTES = 256 * 1024
@@ -66,26 +67,66 @@ async def events(
     hub.announce(deployment_id, page, viewer, new=True)
     feed = _Feed(deployment_id, sse.Cursor.parse(cursor))
     clock = asyncio.get_running_loop().time
-    end, beat = clock() + LIFETIME, clock() + HEARTBEAT
+    end, permit = clock() + LIFETIME, _Permit(still_allowed)
     try:
-        async with aclosing(_bodies(feed, subscription, lambda: min(beat, end))) as bodies:
+        async with aclosing(_bodies(feed, subscription, lambda: min(permit.look_at, end))) as bodies:
             async for body in bodies:
                 if clock() >= end:
                     yield _BYE
                     return
-                if clock() >= beat:
-                    if not await still_allowed():
-                        yield sse.event("denied", {})
-                        return
+                if permit.is_due():
                     hub.announce(deployment_id, page, viewer, new=False)
-                    beat = clock() + HEARTBEAT
+                if not await permit.holds():
+                    yield sse.event("denied", {})
+                    return
                 yield body
     except DatabaseError as problem:
         logger.warning("event stream ended", deployment=deployment_id, error=str(problem))
         yield _BYE
     finally:
+        permit.drop()
         hub.leave(deployment_id, page)
         hub.unsubscribe(subscription)
+
+
+class _Permit:
+    """Asks every HEARTBEAT whether the page may still watch, beside the stream.
+
+    Five hundred pages ask through a few threads: lines must not wait for that. They do wait when an answer has
+    not come by the time of the next question.
+    """
+
+    def __init__(self, still_allowed: Callable[[], Awaitable[bool]]) -> None:
+        self._ask = still_allowed
+        self._asked: asyncio.Future[bool] | None = None
+        self._clock = asyncio.get_running_loop().time
+        self._beat = self._clock() + HEARTBEAT
+
+    @property
+    def look_at(self) -> float:
+        """When the stream shall look here next, if nothing else wakes it before (the loop's clock)."""
+        return self._beat if self._asked is None else min(self._beat, self._clock() + ANSWER)
+
+    def is_due(self) -> bool:
+        """It is time to ask again."""
+        return self._clock() >= self._beat
+
+    async def holds(self) -> bool:
+        """False once an answer was no; raises what asking raised."""
+        is_due = self.is_due()
+        if self._asked is not None and (is_due or self._asked.done()):
+            answer, self._asked = await self._asked, None
+            if not answer:
+                return False
+        if is_due:
+            self._beat = self._clock() + HEARTBEAT
+            self._asked = asyncio.ensure_future(self._ask())
+        return True
+
+    def drop(self) -> None:
+        """The stream is over; nobody wants the answer."""
+        if self._asked is not None:
+            self._asked.cancel()
 
 
 async def _let_go_of_thread() -> None:
