@@ -28,7 +28,7 @@ LOOKS = [
 ]
 HEIGHTS = {1440: 1100, 390: 844}
 TALL = {"deployment-running", "deployment-succeeded", "deployment-failed", "plan"}  # worth more than one screen
-TALLEST = {1440: 1500, 390: 1500}
+TALLEST = {1440: 1300, 390: 1300}
 START = '      command: "{demo_bin}/service start backend"\n'
 SLOW_START = "      command: |\n        {demo_bin}/service start backend\n        {demo_bin}/warm-up\n"
 LIMIT = '    check: "{demo_bin}/service status backend"\n'
