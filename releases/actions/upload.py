@@ -56,7 +56,8 @@ class Upload(DirectAction):
         if expected and found.sha256 != expected:
             sums = {"name": name, "found": found.sha256[:12], "expected": expected[:12]}
             sentence = _("%(name)s is not what was recorded: its sha256 is %(found)s, not %(expected)s.")
-            raise ActionError(f"{sentence % sums} {_('Build it again, or record it anew on the release page.')}")
+            mend = _("Build it again, or record it anew on the release page.")
+            raise ActionError(f"{sentence % sums} {mend}")
         return found
 
 

@@ -48,18 +48,18 @@ def _facts(last: Deployment, deployment: Deployment) -> list[dict[str, Any]]:
 
 def _fact_lines(content: dict[str, Any]) -> list[str]:
     release = content["release"]
-    lines = [f"{_('release')} {release['version']}  {release['commit'][:12]} {release['branch']}"]
+    lines = [_("release") + f" {release['version']}  {release['commit'][:12]} {release['branch']}"]
     if release["migration"]["name"]:
         lines.append(
-            f"{_('migration')} {release['migration']['name']}  sha256 {short_digest(release['migration']['sha256'])}"
+            _("migration") + f" {release['migration']['name']}  sha256 {short_digest(release['migration']['sha256'])}"
         )
     lines += [
-        f"{_('artifact')} {a['name']}  {a['path']}  {size(a['size'])}  sha256 {short_digest(a['sha256'])}"
+        _("artifact") + f" {a['name']}  {a['path']}  {size(a['size'])}  sha256 {short_digest(a['sha256'])}"
         for a in release["artifacts"]
     ]
     lines += [
-        f"{_('host')} {h['name']}  {h['user']}@{h['address']}:{h['port']}  {h['fingerprint']}"
+        _("host") + f" {h['name']}  {h['user']}@{h['address']}:{h['port']}  {h['fingerprint']}"
         for h in content["hosts"].values()
     ]
     lines += [f"{name} = {value}" for name, value in content["environment"].items()]
-    return lines + [f"{_('secret')} {name}  v{version}" for name, version in sorted(content["secrets"].items())]
+    return lines + [_("secret") + f" {name}  v{version}" for name, version in sorted(content["secrets"].items())]

@@ -59,8 +59,8 @@ def _word(answers: ServiceAnswers, now: datetime) -> str:
         return answers.detail or _("not measured")
     lasting = as_clock(now - answers.since) if answers.since else ""
     if answers.state == "planned":
-        return f"{_('planned maintenance')} {lasting}".strip()
-    return f"{_('no answer')} {lasting}".strip()
+        return " ".join((_("planned maintenance"), lasting)).strip()
+    return " ".join((_("no answer"), lasting)).strip()
 
 
 def watching(deployment: Deployment) -> list[dict[str, str]]:
