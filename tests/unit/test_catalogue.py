@@ -1,5 +1,6 @@
 """The Korean catalogue is whole: it says exactly the texts of the sources, with their placeholders."""
 
+import ast
 import re
 import shutil
 import string
@@ -104,3 +105,18 @@ def test_a_broken_catalogue_is_named(
     monkeypatch.setattr(messages, "LOCALE", tmp_path)
     assert messages.main([]) == 1
     assert str(source) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("path", sorted(messages.ROOT.glob("releases/**/*.py")), ids=lambda path: path.name)
+def test_no_text_hides_in_an_f_string(path: Path) -> None:
+    """The extractor does not look into f-strings, so a text there would never be translated."""
+    hidden = [
+        call.func.id
+        for string in ast.walk(ast.parse(path.read_text()))
+        if isinstance(string, ast.JoinedStr)
+        for call in ast.walk(string)
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Name)
+        and call.func.id in {"_", "gettext", "ngettext"}
+    ]
+    assert hidden == []
