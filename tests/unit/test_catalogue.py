@@ -13,6 +13,7 @@ import pytest
 from scripts import messages
 
 type Key = tuple[str | None, str]
+MARKERS = {"_", "gettext", "ngettext"}
 PERCENT = re.compile(r"%(?:\([a-z_]+\))?[-0-9.]*[sdrfi%]")
 
 
