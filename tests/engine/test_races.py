@@ -152,6 +152,8 @@ class TestReconcile:
 
     def test_a_check_whose_worker_died_ends(self) -> None:
         item = make_world().draft().checklist.get()
+        item.check_kind = "git_ref"
+        item.save()
         consent.proof_begins(item)
         type(item).objects.filter(pk=item.pk).update(proof_began_at=clock.now() - timedelta(hours=1))
         reconcile.reconcile()
