@@ -4,12 +4,16 @@ import asyncio
 import os
 import signal
 from asyncio.subprocess import PIPE
-from typing import Any
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Any, BinaryIO
 
 import asyncssh
 
 from demo.machine import Machine
 from demo.openssh import search_path
+
+PIECE = 64 * 1024  # bytes
 
 
 async def start(machine: Machine) -> asyncssh.SSHAcceptor:
@@ -36,15 +40,62 @@ async def _run(machine: Machine, process: Any) -> None:
         process.stderr.write(b"the demo host runs commands of its own user only\n")
         process.exit(1)
         return
+    with suppress(OSError, asyncssh.Error):  # the connection went away: the command goes on without it
+        code = await _serve(machine, process)
+        process.stdout.write_eof()
+        if code < 0:
+            process.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
+        else:
+            process.exit(code)
+
+
+async def _serve(machine: Machine, process: Any) -> int:
+    """Run the command, its three streams joined to the channel; returns its code once both outputs are told.
+
+    By hand: asyncssh's `redirect` starts a second reader whenever it resumes a StreamReader, and drops the
+    connection when both read at once (2.24, `_StreamReader.resume_reading`).
+    """
     environment = os.environ | {"HOME": machine.home, "PATH": search_path(machine), "USER": machine.user}
-    child = await asyncio.create_subprocess_exec(
-        "/bin/sh", "-c", process.command,
-        cwd=machine.home, env=environment, stdin=PIPE, stdout=PIPE, stderr=PIPE, start_new_session=True,
-    )  # fmt: skip
-    await process.redirect(stdin=child.stdin, stdout=child.stdout, stderr=child.stderr)
-    code = await child.wait()
-    await process.stdout.drain()
-    if code < 0:
-        process.exit_with_signal(signal.Signals(-code).name.removeprefix("SIG"))
-    else:
-        process.exit(code)
+    async with _pipe() as (output, stdout), _pipe() as (errors, stderr):
+        child = await asyncio.create_subprocess_exec(
+            "/bin/sh", "-c", process.command,
+            cwd=machine.home, env=environment, stdin=PIPE, stdout=stdout, stderr=stderr, start_new_session=True,
+        )  # fmt: skip
+        stdout.close()
+        stderr.close()
+        feeder = asyncio.create_task(_feed(process.stdin, child.stdin))
+        try:
+            await asyncio.gather(_tell(output, process.stdout), _tell(errors, process.stderr))
+            return await child.wait()
+        finally:
+            feeder.cancel()
+
+
+@asynccontextmanager
+async def _pipe() -> AsyncIterator[tuple[asyncio.StreamReader, BinaryIO]]:
+    """A pipe: our end, closed when this is over so that a command that still prints ends, and the command's end."""
+    ours, theirs = os.pipe()
+    reader = asyncio.StreamReader()
+    with os.fdopen(theirs, "wb", buffering=0) as command_end:
+        transport, _protocol = await asyncio.get_running_loop().connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(ours, "rb", buffering=0)
+        )
+        try:
+            yield reader, command_end
+        finally:
+            transport.close()
+
+
+async def _tell(reader: asyncio.StreamReader, writer: Any) -> None:
+    while data := await reader.read(PIECE):
+        writer.write(data)
+        await writer.drain()
+
+
+async def _feed(reader: Any, writer: Any) -> None:
+    """Hand the input on until its end, or until the command takes no more of it."""
+    with suppress(OSError, asyncssh.Error):
+        while data := await reader.read(PIECE):
+            writer.write(data)
+            await writer.drain()
+    writer.close()

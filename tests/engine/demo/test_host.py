@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from urllib.request import urlopen
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from cloudwiki.keys import ensure_ssh_key
 from releases.models import Variable
 from releases.remote.errors import RemoteError
-from tests.engine.demo.conftest import log_in, running_host
+from tests.engine.demo.conftest import log_in, running_host, until
 from tests.engine.probes.service import answers
 
 needs_sshd = pytest.mark.skipif(shutil.which("sshd", path="/usr/sbin:/usr/bin") is None, reason="no sshd installed")
@@ -71,6 +72,23 @@ def test_it_serves_without_openssh_too(demo_data):
         assert (done.exit_code, len(done.stdout), done.stderr) == (0, 3_000_000, b"bad")
         assert run(transport, "kill -9 $$")[0] is None
         transport.close()
+
+
+def test_it_serves_big_outputs_side_by_side_without_openssh(demo_data):
+    """Each waits for room again and again; a server that does not take turns loses the whole connection."""
+    with running_host(demo_data, NO_OPENSSH), ThreadPoolExecutor(6) as people:
+        for transport in [log_in(demo_data) for _round in range(4)]:
+            done = people.map(transport.execute, ["head -c 9000000 /dev/zero; printf bad >&2"] * 6)
+            assert {(one.exit_code, len(one.stdout), one.stderr) for one in done} == {(0, 9_000_000, b"bad")}
+            transport.close()
+
+
+def test_a_command_that_prints_to_nobody_ends_without_openssh(demo_data):
+    with running_host(demo_data, NO_OPENSSH):
+        transport = log_in(demo_data)
+        transport.execute("yes; echo ended >ended", stop=lambda: True)
+        transport.close()
+        until(lambda: (demo_data / "demo-host" / "ended").exists())
 
 
 def test_a_stopped_service_stays_stopped_until_it_is_started(demo_data):
