@@ -1,7 +1,10 @@
 # Every target sets itself up on a machine with only Python and git. `make help` lists them.
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help up test check demo bench services format messages clean bootstrap
+# How often `make faults` runs each fault, and which ones (such as "F1 F9"); none means all.
+RUNS ?= 3
+FAULTS ?=
+.PHONY: help up test check demo bench faults guards services format messages clean bootstrap
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
@@ -23,6 +26,12 @@ demo: bootstrap ## Drive the demo deployment on a running `make up`; prints one 
 
 bench: bootstrap ## Measure against Fabric, Ansible and ssh; prints ratios
 	@$(PYTHON) -m bench
+
+faults: bootstrap ## Break a running installation in 20 ways, RUNS times each; counts what was lost (FAULTS="F1 F9")
+	@$(PYTHON) -m tests.faults --runs $(RUNS) $(FAULTS)
+
+guards: bootstrap ## Take out each guard in a copy and show that the faults are noticed
+	@$(PYTHON) -m tests.faults.guards
 
 format: bootstrap ## Format Python
 	@.venv/bin/ruff check --fix --quiet . || true

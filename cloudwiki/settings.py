@@ -151,7 +151,7 @@ CELERY_WORKER_CONCURRENCY = env.number("CLOUDWIKI_WORKERS", 4, 1, 256)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = "Asia/Seoul"
-CELERY_BEAT_SCHEDULE = {"reconcile": {"task": "releases.tasks.reconcile", "schedule": 10.0, "options": {"expires": 10}}}
+CELERY_BEAT_SCHEDULE = {"reconcile": {"task": "releases.tasks.reconcile", "schedule": 5.0, "options": {"expires": 5}}}
 
 # People.
 AUTH_USER_MODEL = "releases.User"
@@ -240,3 +240,5 @@ LOGGING = logging_settings(
     level=env.choice("CLOUDWIKI_LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")),
 )
 FAULT_POINTS = env.flag("CLOUDWIKI_FAULT_POINTS", default=False)
+if PRODUCTION and FAULT_POINTS:
+    raise ImproperlyConfigured("CLOUDWIKI_FAULT_POINTS is on in production and lets a file end workers. Unset it.")

@@ -6,16 +6,20 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from releases.remote import faults
+
 
 class Crew:
     """At most `size` threads, made when needed."""
 
-    def __init__(self, size: int, name: str) -> None:
+    def __init__(self, size: int, deployment_id: int) -> None:
+        self._subject = str(deployment_id)
         self._connections: list[BaseDatabaseWrapper] = []
-        self._pool = ThreadPoolExecutor(size, thread_name_prefix=name, initializer=self._come)
+        self._pool = ThreadPoolExecutor(size, thread_name_prefix=f"deployment-{deployment_id}", initializer=self._come)
 
     def _come(self) -> None:
         """Runs in a new thread: its connection is closed by the driver, once the thread is gone."""
+        faults.subject.set(self._subject)
         own = connections[DEFAULT_DB_ALIAS]
         own.inc_thread_sharing()
         self._connections.append(own)

@@ -27,6 +27,7 @@ from releases.engine.perform import Performance
 from releases.engine.reconcile import DRIVEN
 from releases.engine.run import Run
 from releases.models import Attempt, Deployment, Step, lease
+from releases.remote import faults
 from releases.runbooks.plan import PlannedStep
 
 SLICE_SECONDS = 240.0  # well under the broker's visibility timeout
@@ -41,6 +42,7 @@ def drive(deployment_id: int) -> None:
     token = lease.take(deployment_id, owner)
     if token is None:
         return
+    faults.subject.set(str(deployment_id))
     try:
         with LeaseKeeper(deployment_id, token) as keeper:
             Driver(deployment_id, token, keeper).drive()
@@ -84,7 +86,7 @@ class Driver:
 
     def drive(self) -> None:
         """Start what is ready, follow what runs, until the deployment rests or the slice is over."""
-        crew = Crew(PARALLEL, f"deployment-{self.deployment.pk}")
+        crew = Crew(PARALLEL, self.deployment.pk)
         try:
             while not self._let_go():
                 steps = self._look()
@@ -94,6 +96,7 @@ class Driver:
                 if self.performing:
                     self._wait()
                 elif not self._retry_is_due(steps):
+                    faults.fault_point("before_conclude")
                     if conclude.conclude(self.deployment, self.token):
                         return
                 else:
@@ -131,8 +134,10 @@ class Driver:
             host = self.machines.host(planned.runs_on)
             if planned.action == "manual":
                 attempts.begin(step, self.token, None, lifecycle.WAITING)
-            else:
-                self._perform(crew, attempts.begin(step, self.token, host), fresh=True)
+                continue
+            attempt = attempts.begin(step, self.token, host)
+            faults.fault_point("after_begin")
+            self._perform(crew, attempt, fresh=True)
 
     def _perform(self, crew: Crew, attempt: Attempt, fresh: bool) -> None:
         performance = Performance(self.run, attempt, self.planned[attempt.step.key], fresh)

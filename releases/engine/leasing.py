@@ -8,7 +8,7 @@ from django.db import InterfaceError, OperationalError, connection
 
 from releases.models import lease
 
-RENEW_SECONDS = 3.0
+RENEW_SECONDS = 2.0
 log = structlog.get_logger(__name__)
 
 

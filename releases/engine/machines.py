@@ -11,9 +11,10 @@ from django.utils.translation import gettext as _
 from releases import enrolment
 from releases.actions.base import NotApproved
 from releases.models import Environment, Host
+from releases.remote import faults
 from releases.remote.errors import RemoteError
 from releases.remote.local import LocalTransport
-from releases.remote.steps import StepClient
+from releases.remote.steps import WRAPPER, StepClient
 from releases.remote.transport import Transport
 from releases.runbooks.model import CONTROLLER
 
@@ -62,7 +63,7 @@ class Machines:
     def client(self, role: str) -> StepClient:
         """The client of the step wrapper there."""
         folder = str(settings.ATTEMPTS_DIR) if role == CONTROLLER else REMOTE_FOLDER
-        return StepClient(self.transport(role), folder)
+        return StepClient(self.transport(role), folder, wrapper=faults.with_points(WRAPPER))
 
     def drop(self, role: str, transport: Transport | None = None) -> None:
         """Forget a broken way so that the next use opens a new one."""

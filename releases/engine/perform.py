@@ -29,6 +29,7 @@ from releases.logs.store import LogWriter
 from releases.models import Attempt
 from releases.models.lease import Fenced
 from releases.remote.errors import RemoteError
+from releases.remote.faults import fault_point
 from releases.remote.steps import ACTIVE, StepClient, StepScript, StepStatus
 from releases.runbooks.placeholders import CompiledScript
 from releases.runbooks.plan import PlannedStep
@@ -101,7 +102,9 @@ class Performance:
         evidence = keepable({**self.context.evidence, **outcome.evidence}, secrets)
         kept = replace(outcome, reason=keepable(outcome.reason, secrets), evidence=evidence)
         retry = self.planned.retry
+        fault_point("before_finish")
         attempts.finish(self.attempt, self.run.token, kept, Retries(retry.attempts, retry.delay))
+        fault_point("after_finish")
 
     def _patiently[T](self, work: Callable[[], T]) -> T | None:
         """Do `work`; while the database is away, wait and go on from what is stored. None when told to let go."""

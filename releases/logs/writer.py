@@ -14,6 +14,7 @@ from django.utils import timezone
 from releases.logs import hub
 from releases.logs.masking import StreamMasker
 from releases.models import Attempt, LogChunk, lease
+from releases.remote.faults import fault_point
 
 FLUSH_SECONDS = 0.1
 FLUSH_BYTES = 256 * 1024
@@ -160,6 +161,7 @@ class LogWriter:
             data=self._compressor.compress(data),
         )
         size, line = self._size + len(data), self._line + line_ends
+        fault_point("before_store")
         with lease.held(self.deployment_id, self.token):
             changed = Attempt.objects.filter(
                 pk=self.attempt_id, log_size=self._size, source_offset=self._source
@@ -180,6 +182,7 @@ class LogWriter:
                 )
             )
         self._size, self._line, self._source = size, line, source
+        fault_point("after_store")
 
     def _start_flusher(self) -> None:
         self._has_flusher, self._quiet = True, 0

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 
 from releases.models.deployment import Lease
 
-LEASE_SECONDS = 10
+LEASE_SECONDS = 8
 
 
 class Fenced(Exception):
