@@ -1,14 +1,14 @@
 """Celery's way in: an import and a call each."""
 
-from celery import shared_task
+from celery import Task, shared_task
 
 
-@shared_task
-def drive(deployment_id: int) -> None:
+@shared_task(bind=True)
+def drive(self: "Task[[int], None]", deployment_id: int) -> None:
     """Drive a deployment for a while; safe to be delivered any number of times."""
     from releases.engine.driver import drive
 
-    drive(deployment_id)
+    drive(deployment_id, redelivered=bool((self.request.delivery_info or {}).get("redelivered")))
 
 
 @shared_task

@@ -36,11 +36,16 @@ PARALLEL = 8  # steps side by side
 log = structlog.get_logger(__name__)
 
 
-def drive(deployment_id: int) -> None:
-    """Drive for a slice if nobody else does, then ask for the next slice where one is needed."""
+def drive(deployment_id: int, *, redelivered: bool = False) -> None:
+    """Drive for a slice if nobody else does, then ask for the next slice where one is needed.
+
+    `redelivered`: the message was another worker's, which died with it; what it held is free when its lease is over.
+    """
     owner = f"{socket.gethostname()}:{os.getpid()}"
     token = lease.take(deployment_id, owner)
     if token is None:
+        if redelivered:
+            wake.send("drive", deployment_id, delay=lease.remaining(deployment_id))
         return
     faults.subject.set(str(deployment_id))
     try:

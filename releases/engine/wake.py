@@ -18,10 +18,12 @@ def prover(item_id: int, user_id: int | None, address: str) -> None:
     transaction.on_commit(lambda: send("prove", item_id, user_id, address))
 
 
-def send(task: str, *arguments: object) -> bool:
-    """Send a message now. Returns False when the broker can't be reached; the row waits for the reconciler."""
+def send(task: str, *arguments: object, delay: float = 0.0) -> bool:
+    """Send a message, to be read after `delay` seconds. Returns False when the broker can't be reached; the row then
+    waits for the reconciler.
+    """
     try:
-        current_app.send_task(f"releases.tasks.{task}", args=arguments, retry=False)
+        current_app.send_task(f"releases.tasks.{task}", args=arguments, countdown=delay or None, retry=False)
     except (OperationalError, OSError) as error:
         log.warning("broker unreachable", task=task, arguments=arguments, error=str(error))
         return False

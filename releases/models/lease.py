@@ -34,6 +34,18 @@ def take(deployment_id: int, owner: str) -> int | None:
     return int(row[0]) if row else None
 
 
+def remaining(deployment_id: int) -> float:
+    """Seconds until the lease may be taken from its holder; 0 when it is free."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT greatest(0, extract(epoch FROM until - clock_timestamp())) FROM releases_lease"
+            " WHERE deployment_id = %s AND until IS NOT NULL",
+            [deployment_id],
+        )
+        row = cursor.fetchone()
+    return float(row[0]) if row else 0.0
+
+
 def renew(deployment_id: int, token: int) -> None:
     """Push the lease's end LEASE_SECONDS from now; raises Fenced when it is no longer ours or is over."""
     _change(deployment_id, token, "until = clock_timestamp() + make_interval(secs => %s)", [LEASE_SECONDS])

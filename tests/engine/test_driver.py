@@ -332,3 +332,21 @@ def test_a_step_with_a_false_condition_does_not_let_its_followers_overtake(
     )
     assert drive(deployment) == lifecycle.SUCCEEDED
     assert Step.objects.get(deployment=deployment, key="nginx").status == lifecycle.SKIPPED
+
+
+def test_a_message_of_a_dead_worker_is_read_again_when_its_lease_is_over(
+    make: Callable[..., tuple[World, Deployment]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _world, deployment = make(step("one"))
+    sent: list[tuple[int, float]] = []
+    monkeypatch.setattr(driver.wake, "send", lambda task, pk, delay=0.0: sent.append((pk, delay)))
+    token = lease.take(deployment.pk, "a worker that died")
+    driver.drive(deployment.pk)
+    assert sent == []
+    driver.drive(deployment.pk, redelivered=True)
+    ((number, delay),) = sent
+    assert number == deployment.pk
+    assert lease.LEASE_SECONDS - 2 < delay <= lease.LEASE_SECONDS
+    assert lease.remaining(deployment.pk) > 0
+    lease.release(deployment.pk, token)
+    assert lease.remaining(deployment.pk) == 0
