@@ -3,9 +3,9 @@
 import threading
 import uuid
 from collections.abc import Callable
-from random import Random
+from contextlib import suppress
 
-from tests.faults.registry import one
+from tests.faults.registry import Turns, one
 from tests.faults.rig import until
 from tests.faults.run import Result, now
 from tests.faults.slot import Slot, Work
@@ -13,13 +13,26 @@ from tests.faults.slot import Slot, Work
 RACES = 2  # a run; 50 runs are the hundred races of the list
 
 
-def at_once(*acts: Callable[[], object]) -> list[object]:
-    """Do everything at the same moment; what each gave back or raised."""
+_meeting = threading.local()
+
+
+def at_once(*acts: Callable[[], object], meet_at: str = "") -> list[object]:
+    """Do everything at the same moment; what each gave back or raised.
+
+    `meet_at`: a fault point at which they wait for one another, a second at most.
+    """
     from django.db import connections
+
+    from releases.remote import faults
 
     barrier, results = threading.Barrier(len(acts)), [None] * len(acts)
 
+    if meet_at:
+        faults.hook = _meet
+    place_to_meet = threading.Barrier(len(acts))
+
     def act(place: int) -> None:
+        _meeting.point, _meeting.barrier = meet_at, place_to_meet
         barrier.wait()
         try:
             results[place] = acts[place]()  # type: ignore[call-overload]
@@ -36,8 +49,14 @@ def at_once(*acts: Callable[[], object]) -> list[object]:
     return list(results)
 
 
+def _meet(point: str) -> None:
+    if point == getattr(_meeting, "point", ""):
+        with suppress(threading.BrokenBarrierError):
+            _meeting.barrier.wait(1)
+
+
 @one("F8", "two people press Deploy at once")
-def two_people(slot: Slot, random: Random) -> Result:
+def two_people(slot: Slot, random: Turns) -> Result:
     """One deployment runs; the other person is told which one."""
     from releases.engine.errors import Blocked
 
@@ -55,7 +74,18 @@ def two_people(slot: Slot, random: Random) -> Result:
         if first.times_begun() != 1:
             result.fail("twice", f"the host began #{first.pk} or #{second.pk} {first.times_begun()} times")
     _double_click(slot, result)
+    _retry_meets_start(slot, result)
     return result
+
+
+def _retry_meets_start(slot: Slot, result: Result) -> None:
+    """A stopped deployment is taken up again while another one starts; both have asked the gate when either goes on."""
+    stopped = slot.begin(Work(code=3, lines=1))
+    result.problems.extend(stopped.judge().problems)
+    draft = stopped.twin()
+    said = at_once(stopped.retry, draft.start, meet_at="before_deployment_running")
+    result.check(said.count(None) == 1, f"#{stopped.pk} again and #{draft.pk} anew said {said}")
+    until(lambda: stopped.status() != "running" and draft.status() != "running", what="both to rest")
 
 
 def _double_click(slot: Slot, result: Result) -> None:
@@ -77,17 +107,18 @@ CANCEL_POINTS = ("after_begin", "after_write", "after_follow", "before_finish", 
 
 
 @one("F19", "cancel meets the end; consent goes while it starts")
-def too_late(slot: Slot, random: Random) -> Result:
+def too_late(slot: Slot, random: Turns) -> Result:
     """There is one outcome, the same in every row and in the API's answer."""
-    act = random.choice((_cancel_meets_end, _cancel_meets_end, _withdrawn_meets_start, _changed_plan, _stale_rows))
+    acts = (_cancel_meets_end, _withdrawn_meets_start, _cancel_meets_end, _changed_plan, _old_page, _stale_rows)
+    act = random.turn(acts)
     return act(slot, random)
 
 
-def _cancel_meets_end(slot: Slot, random: Random) -> Result:
+def _cancel_meets_end(slot: Slot, random: Turns) -> Result:
     """The driver is held at an exact point while a person cancels."""
     from releases import lifecycle
 
-    point = random.choice(CANCEL_POINTS)
+    point = CANCEL_POINTS[random.number // 2 % len(CANCEL_POINTS)]
     run = slot.draft(Work(code=random.choice((0, 0, 3)), lines=5), Work("next"))
     slot.rig.order(run.pk, point, "wait")
     run.start()
@@ -111,7 +142,7 @@ def _words(steps: list[object]) -> list[str]:
     return [getattr(step, "status", "") for step in steps]
 
 
-def _withdrawn_meets_start(slot: Slot, random: Random) -> Result:
+def _withdrawn_meets_start(slot: Slot, random: Turns) -> Result:
     """Either it started with the consent, or it was withdrawn and did not start."""
     from releases.audit import Actor
     from releases.engine import consent
@@ -134,19 +165,38 @@ def _withdrawn_meets_start(slot: Slot, random: Random) -> Result:
     return result
 
 
-def _changed_plan(slot: Slot, random: Random) -> Result:
-    """What was approved is not what would run now: it does not start, by whichever digest it is asked for."""
+def _changed_plan(slot: Slot, random: Turns) -> Result:
+    """What it rests on is not what was approved: it does not start until there is a new plan."""
     from releases.engine.errors import Blocked
-    from releases.models import Release
 
     result = Result()
     run = slot.draft(Work(lines=2))
-    old = run.deployment.plan.digest
-    Release.objects.filter(pk=slot.world.release.pk).update(commit=f"{random.getrandbits(28):07x}")
+    _change_release(slot, random)
     (said,) = at_once(run.start)
     result.check(isinstance(said, Blocked), f"#{run.pk} started with a plan that is out of date: {said}")
+    result.check(run.times_begun() == 0, f"#{run.pk} began")
     run.rebuild()
-    (said,) = at_once(lambda: run.start(old))
+    run.start()
+    result.problems.extend(run.judge().problems)
+    return result
+
+
+def _change_release(slot: Slot, random: Turns) -> None:
+    from releases.models import Release
+
+    Release.objects.filter(pk=slot.world.release.pk).update(commit=f"{random.getrandbits(28):07x}")
+
+
+def _old_page(slot: Slot, random: Turns) -> Result:
+    """The plan changed after the person opened the page: what they saw does not start."""
+    from releases.engine.errors import Blocked
+
+    result = Result()
+    run = slot.draft(Work(lines=2))
+    seen = run.deployment.plan.digest
+    _change_release(slot, random)
+    run.rebuild()
+    (said,) = at_once(lambda: run.start(seen))
     result.check(isinstance(said, Blocked), f"#{run.pk} started by the digest of its old plan: {said}")
     result.check(run.times_begun() == 0, f"#{run.pk} began")
     run.start()
@@ -154,7 +204,7 @@ def _changed_plan(slot: Slot, random: Random) -> Result:
     return result
 
 
-def _stale_rows(slot: Slot, random: Random) -> Result:
+def _stale_rows(slot: Slot, random: Turns) -> Result:
     """Two that read the same row and want different things of it: one of them is refused."""
     from releases import lifecycle
     from releases.engine.errors import Conflict

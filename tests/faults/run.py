@@ -74,6 +74,13 @@ class Run:
 
         decide.cancel(Deployment.objects.get(pk=self.pk), Actor(self.slot.world.requester))
 
+    def retry(self) -> None:
+        """Have its first step tried again. Raises EngineError."""
+        from releases.audit import Actor
+        from releases.engine import decide
+
+        decide.retry(self.step(self.works[0].key), Actor(self.slot.world.requester))
+
     def rebuild(self) -> None:
         """Give the draft a plan of the rows as they are now."""
         from releases.audit import Actor

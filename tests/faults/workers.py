@@ -2,13 +2,14 @@
 
 import os
 import signal
+import uuid
+from dataclasses import replace
 from datetime import datetime
-from random import Random
 
 import psutil
 
 from tests.faults import observer
-from tests.faults.registry import crowd, one
+from tests.faults.registry import Turns, crowd, one
 from tests.faults.rig import Rig, until
 from tests.faults.run import Result, Run, now
 from tests.faults.slot import Slot, Work
@@ -25,9 +26,9 @@ HOST_POINTS = ("before_claim", "after_claim", "before_start", "after_start", "be
 
 
 @one("F1", "worker killed with -9 at each exact point", reattach_limit=15.0)
-def killed(slot: Slot, random: Random) -> Result:
+def killed(slot: Slot, random: Turns) -> Result:
     """The step is done once, and somebody else brings the deployment to its true end."""
-    point = random.choice(DRIVER_POINTS + HOST_POINTS)
+    point = random.turn(DRIVER_POINTS + HOST_POINTS)
     run = slot.draft(Work(code=random.choice((0, 0, 3)), lines=random.randint(1, 60)), Work("next"))
     if point in HOST_POINTS:
         moment = _kill_while_host_is_at(slot, run, point)
@@ -59,7 +60,7 @@ def _kill_while_host_is_at(slot: Slot, run: Run, point: str) -> datetime:
 
 
 @one("F7", "the same message delivered 50 times")
-def told_often(slot: Slot, random: Random) -> Result:
+def told_often(slot: Slot, random: Turns) -> Result:
     """One driver drives; the other 49 messages do nothing."""
     run = slot.draft(Work(lines=random.randint(10, 80)), Work("next"))
     _send(run.pk, 25)
@@ -79,9 +80,9 @@ FROZEN_POINTS = ("after_begin", "before_launch", "after_write", "before_store", 
 
 
 @one("F9", "worker frozen past its lease, then thawed")
-def frozen(slot: Slot, random: Random) -> Result:
+def frozen(slot: Slot, random: Turns) -> Result:
     """Another driver goes on; what the thawed one still wants to write is refused, here and on the machine."""
-    point = random.choice(FROZEN_POINTS)
+    point = random.turn(FROZEN_POINTS)
     cancelled = point in {"after_begin", "before_launch"} and random.random() < 0.5
     go = slot.folder / "go"
     go.unlink(missing_ok=True)
@@ -105,7 +106,26 @@ def frozen(slot: Slot, random: Random) -> Result:
     result = run.judge(statuses=("succeeded", "failed", "cancelled"))
     result.check(not cancelled or run.times_begun() == 0, f"#{run.pk} was cancelled before it began, and began")
     result.check(not _stale_writes(run, process, thawed), f"#{run.pk}: writes of a thawed worker after {point}")
+    said = _launched_by_the_old(run)
+    result.check(said == "fenced", f"#{run.pk}: the machine took a command of the first driver; it said {said}")
     return result
+
+
+def _launched_by_the_old(run: Run) -> str:
+    """The state that the machine gives to a launch by the run's first driver, of whatever."""
+    from django.conf import settings
+
+    from releases.remote.connection import open_transport
+    from releases.remote.steps import StepClient, StepScript
+
+    target = replace(run.slot.sshd.target, private_key=settings.SSH_KEY_FILE)
+    fence = f"environment-{run.deployment.environment_id}"
+    script = StepScript(uuid.uuid4().hex, b"true", {}, {}, fence, observer.leases(run.pk)[0].token, 60, None)
+    transport = open_transport(target)
+    try:
+        return StepClient(transport).launch_and_follow(script, 0, lambda data: None, lambda: False).state
+    finally:
+        transport.close()
 
 
 def _let_it_write(process: int) -> None:
@@ -128,7 +148,7 @@ def _stale_writes(run: Run, process: int, thawed: datetime) -> list[tuple[str, d
 
 
 @crowd("F20", "workers replaced one by one in the middle", reattach_limit=2.0)
-def upgraded(rig: Rig, slots: list[Slot], random: Random) -> list[Result]:
+def upgraded(rig: Rig, slots: list[Slot], random: Turns) -> list[Result]:
     """A new worker comes, the old one is told to end: no step runs again, and leases change hands at once."""
     runs = [slot.begin(Work(lines=random.randint(60, 120), pause=0.05), Work("next")) for slot in slots]
     for run in runs:
