@@ -215,7 +215,8 @@ class Performance:
             status = client.launch_and_follow(script, self.received, self._write, self._stop)
         else:
             status = client.follow(name, self.received, self._write, self._stop)
-        if self.run.cancelled() and status.state in ACTIVE:
+        if self.run.cancelled() and (status.state in ACTIVE or (status.state == "absent" and script is not None)):
+            # Also where nothing is there yet: a launch of an earlier driver may still be on its way.
             status = self._cancel(client, name)
         if status.state == "fenced":
             raise Fenced(status.reason)

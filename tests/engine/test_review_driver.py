@@ -10,8 +10,10 @@ from django.conf import LazySettings
 
 from releases import lifecycle, secrets
 from releases.audit import Actor
-from releases.engine import attempts, driver, start
+from releases.engine import attempts, decide, driver, start
 from releases.models import Attempt, AuditEvent, Deployment, Host, Release, Step, Variable, lease
+from releases.remote.local import LocalTransport
+from releases.remote.steps import StepClient, StepScript
 from tests.engine.test_driver import runbook, step
 from tests.factories import World, make_world
 
@@ -149,3 +151,29 @@ def test_an_open_attempt_whose_secrets_can_not_be_opened_is_unknown(
     first = drive(deployment)
     assert (first.status, deployment.status) == (lifecycle.UNKNOWN, lifecycle.UNKNOWN)
     assert Attempt.objects.get(step=first).reason
+
+
+def test_a_launch_that_comes_after_the_cancel_is_refused(
+    begun: Callable[..., tuple[World, Deployment]], settings: LazySettings, tmp_path: Path
+) -> None:
+    """The first driver froze before its launch; it was cancelled meanwhile, and shown so."""
+    world, deployment = begun(step("one"))
+    token = lease.take(deployment.pk, "frozen")
+    assert token is not None
+    attempt = attempts.begin(deployment.steps.get(), token, None)
+    lease.release(deployment.pk, token)
+    decide.cancel(deployment, Actor(world.requester))
+    assert drive(deployment).status == lifecycle.CANCELLED
+    late = StepScript(
+        attempt=attempt.remote_id,
+        text=f"touch {tmp_path}/ran".encode(),
+        parameters={},
+        secrets={},
+        lock=f"environment-{world.environment.pk}",
+        token=token,
+        timeout=10,
+        silence_timeout=None,
+    )
+    client = StepClient(LocalTransport(), str(settings.ATTEMPTS_DIR))
+    status = client.launch_and_follow(late, 0, lambda data: None, lambda: False)
+    assert (status.state, (tmp_path / "ran").exists()) == ("fenced", False)
