@@ -145,9 +145,10 @@ class Performance:
         except (Fenced, OperationalError, InterfaceError):
             raise
         except Exception as error:
-            # Our own fault must end as "errored" with a sentence, never as a step that runs for ever.
+            # Our own fault must end the step with a sentence, never leave it running for ever.
             log.exception("step errored", attempt=self.attempt.pk)
-            return Outcome(lifecycle.ERRORED, f"{type(error).__name__}: {error}")
+            said = f"{type(error).__name__}: {error}"
+            return Outcome(lifecycle.ERRORED, said) if self.direct else self._ours(said)
 
     def _ours(self, reason: str) -> Outcome:
         """It can't go on, and not for what it does: errored, or unknown where it may be at work already."""

@@ -9,6 +9,8 @@ import pytest
 from django.conf import LazySettings
 
 from releases import lifecycle, secrets
+from releases.actions.base import StepContext
+from releases.actions.shell import Shell
 from releases.audit import Actor
 from releases.engine import attempts, decide, driver, start
 from releases.models import Attempt, AuditEvent, Deployment, Host, Release, Step, Variable, lease
@@ -177,3 +179,17 @@ def test_a_launch_that_comes_after_the_cancel_is_refused(
     client = StepClient(LocalTransport(), str(settings.ATTEMPTS_DIR))
     status = client.launch_and_follow(late, 0, lambda data: None, lambda: False)
     assert (status.state, (tmp_path / "ran").exists()) == ("fenced", False)
+
+
+def test_our_own_fault_after_the_launch_is_unknown_and_not_tried_again(
+    begun: Callable[..., tuple[World, Deployment]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(action: Shell, context: StepContext) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(Shell, "succeeded", broken)
+    _world, deployment = begun(step("one", "echo ran >> ran", retry="{attempts: 2, delay: 0}"))
+    first = drive(deployment)
+    assert (first.status, deployment.status) == (lifecycle.UNKNOWN, lifecycle.UNKNOWN)
+    assert "a fault of ours" in first.reason
+    assert (Path(deployment.release.project.workspace()) / "ran").read_text() == "ran\n"
