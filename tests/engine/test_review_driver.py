@@ -3,6 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from releases.actions.base import StepContext
 from releases.actions.shell import Shell
 from releases.audit import Actor
 from releases.engine import attempts, decide, driver, start
+from releases.engine.leasing import LeaseKeeper
 from releases.models import Attempt, AuditEvent, Deployment, Host, Release, Step, Variable, lease
 from releases.remote.local import LocalTransport
 from releases.remote.steps import StepClient, StepScript
@@ -193,3 +195,20 @@ def test_our_own_fault_after_the_launch_is_unknown_and_not_tried_again(
     assert (first.status, deployment.status) == (lifecycle.UNKNOWN, lifecycle.UNKNOWN)
     assert "a fault of ours" in first.reason
     assert (Path(deployment.release.project.workspace()) / "ran").read_text() == "ran\n"
+
+
+def test_a_step_may_be_put_away_while_another_asks_whether_to_let_go(
+    begun: Callable[..., tuple[World, Deployment]],
+) -> None:
+    _world, deployment = begun(step("one"), step("two"))
+    asked = driver.Driver(deployment.pk, 1, LeaseKeeper(deployment.pk, 1))
+    asked.ends = 0.0
+
+    class Ending:
+        @property
+        def direct(self) -> bool:
+            asked.performing.clear()  # as the driver's own thread does at any moment
+            return False
+
+    asked.performing = dict.fromkeys(("one", "two"), (Ending(), Future()))  # type: ignore[assignment]
+    assert asked._let_go()
