@@ -5,6 +5,7 @@ the byte where the stored log ends; whatever breaks on the way (the connection, 
 only means that somebody follows it again.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,7 +20,7 @@ from releases.actions import registry
 from releases.actions.base import ActionError, DirectAction, NotApproved, ScriptAction, StepContext
 from releases.actions.remote_words import told
 from releases.actions.shell import in_place
-from releases.engine import attempts, verdict
+from releases.engine import attempts, clock, verdict
 from releases.engine.attempts import Outcome, Retries
 from releases.engine.contact import Contact, OutOfContact, pause
 from releases.engine.keepable import keepable
@@ -51,6 +52,7 @@ class Performance:
         # What was seen to run is never launched again, even where nothing of it is left on the machine.
         self._seen = attempt.last_seen_at is not None or attempt.source_offset > 0
         self._writer: LogWriter | None = None
+        self._ends, self._late = math.inf, False  # when the timeout of what works in this worker is over (monotonic)
         self.context = StepContext(
             deployment=run.deployment,
             attempt=attempt,
@@ -156,13 +158,18 @@ class Performance:
 
     def _direct(self, action: DirectAction) -> Outcome | None:
         def work() -> bool:
-            self.launched.set()
-            action.run(self.context)
+            if not self._stop():
+                self.launched.set()
+                action.run(self.context)
             return True
 
+        begun = self.attempt.started_at or self.attempt.created_at
+        self._ends = time.monotonic() + self.planned.timeout - (clock.now() - begun).total_seconds()
         self.contact.keep(work)
         if self.run.cancelled():
             return Outcome(lifecycle.CANCELLED, _("Cancelled while it ran."))
+        if self._late:
+            return verdict.timed_out(self.planned)
         return None if self.run.let_go() else Outcome(lifecycle.SUCCEEDED)
 
     def _script(self, action: ScriptAction) -> Outcome | None:
@@ -275,7 +282,8 @@ class Performance:
             self._writer.write(data)
 
     def _stop(self) -> bool:
-        return self.run.let_go() or self.run.cancelled()
+        self._late = self._late or time.monotonic() > self._ends
+        return self._late or self.run.let_go() or self.run.cancelled()
 
     def _progress(self, done: int, total: int) -> None:
         attempts.show_progress(self.attempt.pk, self.run.deployment.pk, self.run.token, done, total)

@@ -173,6 +173,14 @@ def test_a_timeout_ends_the_step_on_the_machine(make: Callable[..., tuple[World,
     assert statuses(deployment) == {"one": lifecycle.TIMED_OUT}
 
 
+def test_a_timeout_ends_what_works_in_the_worker_too(make: Callable[..., tuple[World, Deployment]]) -> None:
+    asked = "{urls: ['http://127.0.0.1:1/'], from: controller, attempts: 300, interval: 1}"
+    _world, deployment = make(step("one", action="http_check", parameters=asked, estimate=1, timeout=1), step("two"))
+    assert drive(deployment) == lifecycle.FAILED
+    assert statuses(deployment) == {"one": lifecycle.TIMED_OUT, "two": lifecycle.PENDING}
+    assert "1 s" in deployment.error or "1초" in deployment.error
+
+
 def test_a_manual_step_waits_for_a_person(make: Callable[..., tuple[World, Deployment]]) -> None:
     manual = step("ask", action="manual", parameters="{instructions: {ko: 보세요, en: Look}}")
     world, deployment = make(manual, step("two"))
