@@ -25,6 +25,7 @@ from releases.engine.attempts import Outcome, Retries
 from releases.engine.contact import Contact, OutOfContact, pause
 from releases.engine.keepable import keepable
 from releases.engine.run import Run
+from releases.logs import store
 from releases.logs.masking import StreamMasker
 from releases.logs.store import LogWriter
 from releases.models import Attempt
@@ -269,7 +270,9 @@ class Performance:
         return None if self.run.let_go() else status
 
     def _open_log(self) -> None:
-        self.received = self.attempt.source_offset
+        self.received, stored = self.attempt.source_offset, self.attempt.log_size
+        # What an earlier driver stored explains a failure too.
+        self.tail = store.read(self.attempt.pk, max(0, stored - TAIL), TAIL) if stored else b""
         self._writer = LogWriter(
             self.attempt, self.run.deployment.pk, self.run.token, secrets=tuple(self.run.secrets.values())
         )

@@ -250,6 +250,22 @@ def test_a_dead_drivers_step_is_followed_not_run_again(make: Callable[..., tuple
     assert deployment.steps.get().attempts.count() == 1
 
 
+def test_a_failure_is_explained_by_what_an_earlier_driver_stored(
+    make: Callable[..., tuple[World, Deployment]],
+) -> None:
+    says = "echo 'sudo: a password is required'; until [ -e end ]; do sleep 0.05; done; exit 1"
+    world, deployment = make(step("one", says))
+    thread = in_background(deployment)
+    wait_for(lambda: Attempt.objects.filter(step__deployment=deployment, log_lines__gte=2).exists())
+    lease.Lease.objects.filter(deployment=deployment).update(until=clock.now() - timedelta(seconds=1))
+    second = lease.take(deployment.pk, "second")
+    thread.join(30)
+    (Path(world.project.workspace()) / "end").touch()
+    lease.release(deployment.pk, second or 0)
+    assert drive(deployment) == lifecycle.FAILED
+    assert "NOPASSWD" in deployment.error
+
+
 def lose_the_record(deployment: Deployment, settings: LazySettings) -> None:
     """Make the outcome of the running attempt unknowable: end all of it, as a reboot does, with no exit code kept."""
     attempt = Attempt.objects.get(step__deployment=deployment, finished_at__isnull=True)
