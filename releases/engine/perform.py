@@ -222,8 +222,7 @@ class Performance:
         """Launch (with a script) and follow while the connection holds; None when it has to be followed again."""
         client, name = self._client(), self.attempt.remote_id
         if self.run.cancelled():
-            # Also what was not launched: an older driver that was frozen meanwhile must find it cancelled.
-            status = self._cancel(client, name)
+            status = client.status(name)
         elif script is not None:
             status = client.launch_and_follow(script, self.received, self._write, self._stop)
         else:

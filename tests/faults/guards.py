@@ -41,8 +41,11 @@ GUARDS = [
     Guard(
         "fencing in the database: each write carries the newest token",
         (
-            ("releases/models/lease.py", "WHERE deployment_id = %s AND token = %s\"\n", 'WHERE deployment_id = %s"\n'),
-            ("releases/models/lease.py", "[deployment_id, token],\n            )\n            row", "[deployment_id],\n            )\n            row"),
+            (
+                "releases/models/lease.py",
+                'WHERE deployment_id = %s AND token = %s"\n                " FOR NO',
+                'WHERE deployment_id = %s AND %s > 0"\n                " FOR NO',
+            ),
         ),
         ("F9=before_store", "F9=after_write"),
     ),
@@ -74,8 +77,11 @@ GUARDS = [
     Guard(
         "one active deployment an environment, by constraint",
         (
-            ("releases/models/deployment.py", 'condition=models.Q(status__in=sorted(lifecycle.ACTIVE)),\n', 'condition=models.Q(status="none"),\n'),
-            ("releases/migrations/0001_initial.py", "", ""),
+            (
+                "releases/migrations/0001_initial.py",
+                "['cancelling', 'running', 'unknown', 'waiting'])), fields=('environment',)",
+                "['none'])), fields=('environment',)",
+            ),
         ),
         ("F8",),
     ),
