@@ -11,7 +11,7 @@ from releases import audit, lifecycle, permissions, secrets
 from releases.engine.errors import EngineError
 from releases.models import DeployWindow, Environment, Probe, User, Variable
 from releases.permissions import Need, actor, member_required, signed_in
-from releases.views.answers import verb
+from releases.views.answers import once, verb
 from releases.views.environments import environment_page
 from releases.views.settings_forms import ProbeForm, VariableForm, WindowForm
 
@@ -91,6 +91,7 @@ def remove_window(request: HttpRequest, number: int) -> HttpResponse:
 
 @require_POST
 @member_required
+@once
 def set_probe(request: HttpRequest, number: int) -> HttpResponse:
     """Set the health check of a service; a service has one per environment."""
     environment = _managed(request, number)
