@@ -26,7 +26,7 @@ def set_variable(request: HttpRequest, number: int) -> HttpResponse:
     """Add a variable or give it a new value. The audit log keeps the name, never the value."""
     environment = _managed(request, number)
     form = VariableForm(request.POST)
-    if form.is_valid() and form.cleaned_data["is_secret"] and _is_busy(environment):
+    if form.is_valid() and _is_busy(environment) and _about_a_secret(environment, form):
         form.add_error("value", _busy_words())
     if not form.is_valid():
         return environment_page(request, environment, 400, variable_form=form)
@@ -104,6 +104,12 @@ def set_probe(request: HttpRequest, number: int) -> HttpResponse:
         form.save()
         audit.record(actor(request), "probe.set", form.instance, url=form.instance.url)
     return redirect("releases:environment", environment.pk)
+
+
+def _about_a_secret(environment: Environment, form: VariableForm) -> bool:
+    """The value is a secret, or takes the place of one."""
+    held = environment.variables.filter(name=form.cleaned_data["name"], is_secret=True)
+    return bool(form.cleaned_data["is_secret"]) or held.exists()
 
 
 def _is_busy(environment: Environment) -> bool:
