@@ -3,6 +3,7 @@
 import hashlib
 
 from django import forms
+from django.core.exceptions import PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -117,7 +118,12 @@ def edit_runbook(request: HttpRequest, number: int) -> HttpResponse:
 @require_POST
 @member_required
 def validate_runbook(request: HttpRequest) -> JsonResponse:
-    """The mistakes of a text, for the editor: line, column, path, message, mend."""
+    """The mistakes of a text, for the editor: line, column, path, message, mend.
+
+    For those who may write runbooks: a text brings regular expressions, which can keep this process busy.
+    """
+    if not permissions.may_somewhere(signed_in(request), Need.MANAGE):
+        raise PermissionDenied(_("You may not change this project's settings; ask a manager of it."))
     return JsonResponse({"errors": problems(request.POST.get("text", "").replace("\r\n", "\n"))})
 
 

@@ -195,3 +195,9 @@ def test_a_plain_value_does_not_replace_a_secret_while_its_deployment_runs(clien
     form = {"name": row.name, "type": "string", "value": "plain"}
     assert client.post(f"/environments/{world.environment.pk}/variables", form).status_code == 400
     assert Variable.objects.get(pk=row.pk).is_secret
+
+
+def test_texts_of_runbooks_are_read_only_for_those_who_may_write_them(client: Client, world: World) -> None:
+    assert client.post("/runbooks/validate", {"text": "kind: deploy"}).status_code == 200
+    Membership.objects.filter(user=world.requester).update(can_manage=False)
+    assert client.post("/runbooks/validate", {"text": "kind: deploy"}).status_code == 403
