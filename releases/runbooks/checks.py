@@ -107,7 +107,7 @@ def _default(source: Source, path: Path, entry: dict[str, Any]) -> None:
 def _compiles(pattern: str) -> bool:
     try:
         re.compile(pattern)
-    except re.error:
+    except (re.error, OverflowError, RecursionError):  # the last two: too large a count, too many brackets
         return False
     return True
 
@@ -126,6 +126,8 @@ def _parameters_schema(field: str, entry: dict[str, Any]) -> dict[str, Any]:
 def _place(source: Source, path: Path, step: dict[str, Any]) -> None:
     action, place = step.get("action"), step.get("runs_on")
     parameters = step.get("parameters")
+    if not isinstance(action, str):
+        return
     if place is None and action in definition("step")["properties"]["action"]["enum"] and action not in _ON_CONTROLLER:
         mend = _("Add runs_on with a host role, such as app, or controller.")
         source.add(path, _("%(action)s does not say where it runs."), mend, action=action)

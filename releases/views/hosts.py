@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
@@ -17,10 +16,11 @@ from releases.engine.errors import EngineError
 from releases.models import Environment, Host
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.remote.errors import RemoteError
-from releases.views.answers import done, verb
+from releases.views.answers import done, once, verb
+from releases.views.careful_forms import CarefulForm
 
 
-class HostForm(forms.ModelForm[Host]):
+class HostForm(CarefulForm[Host]):
     """Where a host is and how to log in there."""
 
     class Meta:
@@ -47,6 +47,7 @@ def hosts(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @member_required
+@once
 def new_host(request: HttpRequest) -> HttpResponse:
     """Add a host; its key is pinned in the next step."""
     form = HostForm(request.POST or None)
@@ -63,6 +64,7 @@ def new_host(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @member_required
+@once
 def edit_host(request: HttpRequest, number: int) -> HttpResponse:
     """Change a host. Another address or port is another machine: its pinned key is taken back."""
     host = permissions.get(Host, signed_in(request), Need.MANAGE, "environment__project", pk=number)

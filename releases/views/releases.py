@@ -18,12 +18,13 @@ from releases.actions.base import ActionError
 from releases.engine.errors import EngineError
 from releases.models import Artifact, Deployment, Project, Release
 from releases.permissions import Need, actor, member_required, signed_in
-from releases.views.answers import done, verb
+from releases.views.answers import done, once, verb
+from releases.views.careful_forms import CarefulForm
 
 PAGE = 50
 
 
-class ReleaseForm(forms.ModelForm[Release]):
+class ReleaseForm(CarefulForm[Release]):
     """A release's own facts. The migration SQL is asked for where the schema changes."""
 
     class Meta:
@@ -106,6 +107,7 @@ def _last_ones() -> QuerySet[Deployment]:
 
 @require_http_methods(["GET", "POST"])
 @member_required
+@once
 def new_release(request: HttpRequest) -> HttpResponse:
     """Make a release."""
     form = _release_form(request)
@@ -122,6 +124,7 @@ def new_release(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @member_required
+@once
 def edit_release(request: HttpRequest, number: int) -> HttpResponse:
     """Change a release. Plans made from it are out of date then, and their approvals void."""
     release = permissions.get(Release, signed_in(request), Need.OPERATE, "project", pk=number)
@@ -144,13 +147,15 @@ def release(request: HttpRequest, number: int) -> HttpResponse:
 
 @require_http_methods(["POST"])
 @member_required
+@once
 def add_artifact(request: HttpRequest, number: int) -> HttpResponse:
     """Name an artifact of the release; its digest is taken now where it exists already."""
     found = permissions.get(Release, signed_in(request), Need.OPERATE, "project", "created_by", pk=number)
     form = ArtifactForm(request.POST, instance=Artifact(release=found))
     if form.is_valid() and not found.artifacts.filter(name=form.cleaned_data["name"]).exists():
-        form.save()
-        audit.record(actor(request), "artifact.register", form.instance, path=form.instance.path)
+        with transaction.atomic():
+            form.save()
+            audit.record(actor(request), "artifact.register", form.instance, path=form.instance.path)
         return redirect("releases:release", found.pk)
     if form.is_valid():
         form.add_error("name", _("The release has an artifact of this name; choose another one."))
