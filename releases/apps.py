@@ -1,6 +1,8 @@
 """The one Django app of Cloud Wiki."""
 
 from django.apps import AppConfig
+from django.db.models import fields
+from django.utils.translation import gettext_lazy
 
 
 class ReleasesConfig(AppConfig):
@@ -8,3 +10,7 @@ class ReleasesConfig(AppConfig):
 
     name = "releases"
     verbose_name = "Cloud Wiki"
+
+    def ready(self) -> None:
+        """Words of our own for a list where nothing is chosen: Django's have no Korean."""
+        fields.BLANK_CHOICE_LABEL = gettext_lazy("Choose one")
