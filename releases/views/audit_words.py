@@ -7,6 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from releases.models import AuditEvent, Step
+from releases.views.step_context import UNKNOWN_BECAUSE
 
 # action -> (sentence, state or icon). Actions of steps and deployments carry their status's shape.
 WORDS: Final[dict[str, Promise]] = {
@@ -85,6 +86,8 @@ def sentence(event: AuditEvent) -> str:
     words = str(WORDS.get(event.action, event.action))
     subject = event.target_name if event.target_type != "deployment" else ""
     reason = event.detail.get("reason", "") if isinstance(event.detail, dict) else ""
+    if event.action == "step.unknown":
+        reason = UNKNOWN_BECAUSE.get(reason, reason)
     # A step is the subject of its sentence ("10 began"); anything else is what the person did it to.
     said = f"{subject} {words}" if event.target_type == "step" else f"{words} · {subject}" if subject else words
     return f"{said}: {reason}" if reason else said
