@@ -14,7 +14,7 @@ from releases.models import Announcement, Environment, Outage, Probe, Project
 
 SHOWN_DAYS = 90
 STAGES = ("scheduled", "in_progress", "verifying", "done")
-STATES = {"scheduled": "running", "in_progress": "waiting", "verifying": "running", "done": "succeeded"}
+STATES = {"scheduled": "running", "in_progress": "running", "verifying": "running", "done": "succeeded"}
 
 
 @require_GET
