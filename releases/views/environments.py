@@ -38,6 +38,7 @@ class EnvironmentForm(CarefulForm[Environment]):
             "checklist_lifetime",
             "requests_per_minute",
         )
+        labels = {"runbook": gettext_lazy("Runbook")}
         help_texts = {
             "is_production": gettext_lazy("Starting there asks for the environment's name."),
             "requests_per_minute": gettext_lazy("Used to say how many requests a downtime lost."),

@@ -4,10 +4,12 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from releases import audit, enrolment, permissions
@@ -26,6 +28,12 @@ class HostForm(CarefulForm[Host]):
     class Meta:
         model = Host
         fields = ("environment", "name", "role", "address", "port", "user")
+        labels = {"environment": gettext_lazy("Environment")}
+        error_messages = {
+            NON_FIELD_ERRORS: {
+                "unique_together": gettext_lazy("This environment has a host with this name or role already.")
+            }
+        }
 
     def _get_validation_exclusions(self) -> set[str]:
         """A name and a role are unique within the environment, also where that is no field of the form."""

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
@@ -40,6 +41,10 @@ class ReleaseForm(CarefulForm[Release]):
             "migration_sql",
             "nginx_changed",
         )
+        labels = {"project": gettext_lazy("Project")}
+        error_messages = {
+            NON_FIELD_ERRORS: {"unique_together": gettext_lazy("This project has a release with this version already.")}
+        }
         widgets = {
             "notes": forms.Textarea(attrs={"rows": 4}),
             "migration_sql": forms.Textarea(attrs={"rows": 8, "class": "mono", "spellcheck": "false"}),
@@ -73,6 +78,10 @@ class ArtifactForm(forms.ModelForm[Artifact]):
     class Meta:
         model = Artifact
         fields = ("name", "service", "path", "is_folder")
+        labels = {"service": gettext_lazy("Service")}
+        error_messages = {
+            NON_FIELD_ERRORS: {"unique_together": gettext_lazy("This release has an artifact with this name already.")}
+        }
 
 
 def _release_form(request: HttpRequest, instance: Release | None = None) -> ReleaseForm:

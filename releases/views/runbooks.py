@@ -3,7 +3,7 @@
 import hashlib
 
 from django import forms
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -38,6 +38,12 @@ class NewRunbookForm(forms.ModelForm[Runbook]):
     class Meta:
         model = Runbook
         fields = ("project", "key", "name")
+        labels = {"project": gettext_lazy("Project")}
+        error_messages = {
+            NON_FIELD_ERRORS: {
+                "unique_together": gettext_lazy("This project has a runbook with this short name already.")
+            }
+        }
 
 
 @require_GET

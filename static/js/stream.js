@@ -9,6 +9,7 @@ import { word } from "./words.js";
 const GRACE = 2500; // ms without a connection before the page says so
 const HIDDEN = 60_000; // ms in the background before the stream is given up
 const POLL = 10_000;
+const FRESH = 10_000; // ms: answers of the services and sums of time go on while no step changes
 const WATCHERS = 3000; // ms: people come and go in bunches
 const RETRY = 3000; // ms until a refresh that did not bring the newest state is asked for again
 
@@ -118,6 +119,9 @@ function visibility() {
   }, HIDDEN);
 }
 
+/** Nobody's typing or open question is disturbed for a figure. */
+const isBusy = () => document.hidden || document.querySelector("dialog[open], #live :is(input, textarea, select):focus");
+
 function start() {
   const place = live();
   if (!place?.dataset.streamUrl) { showInTab(); return; }
@@ -133,6 +137,7 @@ function start() {
   });
   stream.open();
   setInterval(() => { showConnection(); showInTab(); }, 500);
+  setInterval(() => { if (!stream.closed && !stream.ended && lostSince === null && !isBusy()) refresh(); }, FRESH);
   showInTab();
   document.addEventListener("htmx:after:swap", showInTab);
   document.addEventListener("visibilitychange", visibility);
