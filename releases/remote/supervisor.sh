@@ -116,7 +116,8 @@ supervise() { # PID BORN: runs the step; the last two name the subshell that wai
   : point after_start
   read -r limit silence grace CAP <"$D/limits"
   (watch) &
-  watcher=$!
+  watcher=$! told=0
+  trap 'told=1' TERM                                                 # heard once the step has ended
   (run_step) </dev/null >>"$D/log" 2>&1
   RC=$?
   : point before_result
@@ -126,6 +127,7 @@ supervise() { # PID BORN: runs the step; the last two name the subshell that wai
   [ ! -d "$D/secrets" ] || rm -rf "$D/secrets"
   log_size
   if [ -z "$shown" ] && [ "$SIZE" = "$CAP" ]; then cut_if_longer; log_size; fi
+  if [ $told = 1 ] && [ -z "$why" ]; then put slot told; exit 0; fi
   put slot "done $RC $SIZE $why"
   : point after_result
   dd if=/dev/null of="$D/slot" conv=notrunc,fsync 2>/dev/null

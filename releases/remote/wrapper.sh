@@ -12,7 +12,9 @@
 # attempts/ID/  script prelude parameters/ secrets/   what runs
 #               log                                  what it printed, raw
 #               slot                                 "done EXIT SIZE REASON"; made full size before the start,
-#                                                    so that a full disk cannot lose the exit code
+#                                                    so that a full disk cannot lose the exit code; or "told":
+#                                                    the supervisor was ended too, as when the machine shuts down.
+#                                                    Then how the step ended says nothing of what it did
 #               boot super watch child beat why      who runs it: boot id, pid and kernel start time, pulse
 #               started                              the start claim: whoever makes it runs the step
 set -u
@@ -80,6 +82,7 @@ look() { # the state of the attempt
   elif alive child; then STATE=running WHY=supervisor-lost
   elif finished; then :                                              # it ended between the two looks
   elif young; then STATE=starting
+  elif [ "$tag" = told ] && [ "$BEAT" -lt 120 ]; then STATE=running  # until the machine is down, or stayed up
   else lost vanished; fi
 }
 lost() { STATE=unknown WHY=$1 BEAT=-; rm -rf "$D/secrets"; }
