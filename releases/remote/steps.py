@@ -50,7 +50,7 @@ class StepStatus:
 
     `reason`: of unknown: reboot, vanished; of finished: "", timeout, silence, cancelled; of refused: corrupt,
     diskfull, removed, cancelled, missing:TOOL; of fenced: the newest token; of running: "" or supervisor-lost; of
-    absent: "" or removed.
+    absent: "" or removed. `disk_was_full`: the machine's disk was seen full while it ran, so its log may have gaps.
     """
 
     state: State
@@ -58,6 +58,7 @@ class StepStatus:
     reason: str
     log_size: int
     heartbeat_age: int | None
+    disk_was_full: bool = False
 
 
 class StepClient:
@@ -152,6 +153,7 @@ class StepClient:
             reason="" if words.get("why", "-") == "-" else words["why"],
             log_size=_number(words.get("log")) or 0,
             heartbeat_age=_number(words.get("beat")),
+            disk_was_full=words.get("full") == "yes",
         )
 
 

@@ -260,8 +260,17 @@ def small_disk(tmp_path: Path):
 def test_a_disk_that_fills_up_keeps_the_exit_code(transport, shell, run, small_disk) -> None:
     client = StepClient(transport, str(small_disk / "state"), shell=shell)
     status, _ = run(f"head -c 4000000 /dev/zero >{small_disk}/big; echo after; exit 9", client)
-    assert (status.state, status.exit_code) == ("finished", 9)
+    assert (status.state, status.exit_code, status.disk_was_full) == ("finished", 9, True)
     status, _ = run("echo never", client)
     assert (status.state, status.reason) == ("refused", "diskfull")
     (small_disk / "big").unlink()
-    assert run("echo again", client)[1] == b"again\n"
+    status, log = run("echo again", client)
+    assert (log, status.disk_was_full) == (b"again\n", False)
+
+
+def test_a_disk_that_was_full_for_a_while_is_told(transport, shell, run, small_disk) -> None:
+    client = StepClient(transport, str(small_disk / "state"), shell=shell)
+    full = f"head -c 4000000 /dev/zero >{small_disk}/big 2>/dev/null"
+    noticed = f"until grep -q yes {small_disk}/state/attempts/*/full; do sleep 0.1; done"
+    status, log = run(f"{full}; {noticed}; rm {small_disk}/big; echo after", client)
+    assert (status.exit_code, log, status.disk_was_full) == (0, b"after\n", True)
