@@ -55,7 +55,8 @@ class Suite:
             slot = free.pop()
             try:
                 random = Random(f"{self.seed}-{fault.name}-{number}")
-                return guarded(lambda: fault.one(slot, random))  # type: ignore[misc]
+                kind = [fault.kinds[number % len(fault.kinds)]] if fault.kinds else []
+                return guarded(lambda: fault.one(slot, random, *kind))  # type: ignore[misc]
             finally:
                 free.append(slot)
 

@@ -8,7 +8,7 @@ from tests.faults.rig import Rig
 from tests.faults.run import Result
 from tests.faults.slot import Slot
 
-One = Callable[[Slot, Random], Result]
+One = Callable[[Slot, Random], Result] | Callable[[Slot, Random, str], Result]
 Crowd = Callable[[Rig, list[Slot], Random], list[Result]]
 
 
@@ -17,7 +17,7 @@ class Fault:
     """`one` breaks a single run, and many are broken side by side; `crowd` breaks what several runs share at once.
 
     `needs` says why it cannot be broken here ("" = it can). `reattach_limit`: seconds that the p95 may take.
-    `width`: runs side by side at most.
+    `width`: runs side by side at most. `kinds`: ways to break it; `one` is then told which, each in turn.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Fault:
     needs: Callable[[], str] = lambda: ""
     reattach_limit: float | None = None
     width: int = 8
+    kinds: tuple[str, ...] = ()
 
     @property
     def order(self) -> tuple[int, str]:
