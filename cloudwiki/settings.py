@@ -206,6 +206,7 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "Asia/Seoul"
+FILTERS_EMPTY_CHOICE_LABEL = _("All")  # of a filter that lets everything through
 
 # Static and uploaded files.
 STATIC_URL = "/static/"

@@ -14,6 +14,11 @@ Condition = Literal["", "schema_changed", "nginx_changed"]
 CONTROLLER = "controller"
 
 
+def default_timeout(estimate: int) -> int:
+    """When a step is ended that gives no timeout of its own: three estimates, at least a minute."""
+    return max(3 * estimate, 60)
+
+
 class Phase(StrEnum):
     """The five boxes of the deploy flowchart, in order."""
 

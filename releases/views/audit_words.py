@@ -1,11 +1,13 @@
 """What each audited action is called on screen."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from releases.models import AuditEvent
+from releases.models import AuditEvent, Step
+from releases.views.step_context import UNKNOWN_BECAUSE
 
 # action -> (sentence, state or icon). Actions of steps and deployments carry their status's shape.
 WORDS: Final[dict[str, Promise]] = {
@@ -70,11 +72,22 @@ ICONS: Final = {
 }
 
 
+def name_steps(events: Iterable[AuditEvent]) -> None:
+    """Steps by their title in the reader's language; what is stored, and hashed, stays as it is."""
+    of_steps = [event for event in events if event.target_type == "step"]
+    titles = {str(step.pk): step for step in Step.objects.filter(pk__in={event.target_id for event in of_steps})}
+    for event in of_steps:
+        if step := titles.get(event.target_id):
+            event.target_name = f"{step.number} {step.title()}"
+
+
 def sentence(event: AuditEvent) -> str:
     """One line about the event, without the name of who did it."""
     words = str(WORDS.get(event.action, event.action))
     subject = event.target_name if event.target_type != "deployment" else ""
     reason = event.detail.get("reason", "") if isinstance(event.detail, dict) else ""
+    if event.action == "step.unknown":
+        reason = UNKNOWN_BECAUSE.get(reason, reason)
     # A step is the subject of its sentence ("10 began"); anything else is what the person did it to.
     said = f"{subject} {words}" if event.target_type == "step" else f"{words} · {subject}" if subject else words
     return f"{said}: {reason}" if reason else said

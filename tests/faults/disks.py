@@ -5,11 +5,10 @@ import shutil
 import subprocess
 from functools import cache
 from pathlib import Path
-from random import Random
 from weakref import WeakKeyDictionary
 
 from tests.engine.sshd import Sshd
-from tests.faults.registry import one
+from tests.faults.registry import Turns, one
 from tests.faults.run import Result, Run
 from tests.faults.slot import Slot, Work
 
@@ -123,16 +122,16 @@ def _missing() -> str:
     "F6",
     "disk full: before the launch, under the log, under a backup",
     needs=_missing,
-    kinds=("launch", "log", "backup"),
 )
-def full(slot: Slot, random: Random, kind: str) -> Result:
+def full(slot: Slot, random: Turns) -> Result:
     """Nothing is begun that can't be ended, no exit code is lost, no old backup is touched."""
     place = _disk_slot(slot)
-    place.renew(wrapper_on_disk=kind != "backup")
-    return {"launch": _before_launch, "log": _under_the_log, "backup": _under_a_backup}[kind](place, random)
+    kind = random.turn((_before_launch, _under_the_log, _under_a_backup))
+    place.renew(wrapper_on_disk=kind is not _under_a_backup)
+    return kind(place, random)
 
 
-def _before_launch(slot: DiskSlot, random: Random) -> Result:
+def _before_launch(slot: DiskSlot, random: Turns) -> Result:
     """Refused with a sentence, nothing run; with room again, a retry does it."""
     if random.random() < 0.5:  # the step wrapper is there already
         assert slot.begin(Work("first", lines=1)).until_over() == "succeeded"
@@ -147,11 +146,11 @@ def _before_launch(slot: DiskSlot, random: Random) -> Result:
     result.check(run.marked() == [], f"#{run.pk} was refused, but it marked {run.marked()}")
     result.check(run.step("next").status == "pending", f"#{run.pk}: the next step did not wait")
     slot.disk.free()
-    _retry(run)
+    run.retry()
     return _joined(result, run.judge(statuses=("succeeded",)))
 
 
-def _under_the_log(slot: DiskSlot, random: Random) -> Result:
+def _under_the_log(slot: DiskSlot, random: Turns) -> Result:
     """The exit code is kept, what could be written is stored, and the step says that its log is not whole."""
     go = slot.folder / "go"
     go.unlink(missing_ok=True)
@@ -178,7 +177,7 @@ def _under_the_log(slot: DiskSlot, random: Random) -> Result:
     return result
 
 
-def _under_a_backup(slot: DiskSlot, random: Random) -> Result:
+def _under_a_backup(slot: DiskSlot, random: Turns) -> Result:
     """The step fails with a reason, and the older backup is as it was."""
     app = _app(slot, random)
     assert _back_up(slot, app).until_over() == "succeeded"
@@ -199,7 +198,7 @@ def _under_a_backup(slot: DiskSlot, random: Random) -> Result:
     return result
 
 
-def _app(slot: DiskSlot, random: Random) -> Path:
+def _app(slot: DiskSlot, random: Turns) -> Path:
     """A folder of files to be backed up."""
     app = slot.folder / "app"
     shutil.rmtree(app, ignore_errors=True)
@@ -235,13 +234,6 @@ def _backups(slot: DiskSlot) -> list[str]:
 
     found = Backup.objects.filter(environment=slot.world.environment).order_by("location")
     return list(found.values_list("location", flat=True))
-
-
-def _retry(run: Run) -> None:
-    from releases.audit import Actor
-    from releases.engine import decide
-
-    decide.retry(run.step(), Actor(run.slot.world.requester), "there is room again")
 
 
 def _speaks_of_the_disk(reason: str) -> bool:

@@ -5,17 +5,17 @@ import shutil
 import subprocess
 import time
 from functools import cache
-from random import Random
 from weakref import WeakKeyDictionary
 
 from tests.engine.sshd import Sshd
-from tests.faults.registry import one
+from tests.faults.registry import Turns, one
 from tests.faults.rig import until
 from tests.faults.run import Result, Run
 from tests.faults.slot import Slot, Work
 from tests.host.slot import NoFreeSlot, claim, ip
 
 NOTICED = 30.0  # seconds in which a dead connection must be noticed: 15 by the goal, more on a busy machine
+KINDS = ("reset", "drop", "killed")
 REFUSE = ["-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset"]
 # What a firewall or a cable does: packets to the machine vanish, those from it, both.
 SILENT = {"to": ["INPUT"], "from": ["OUTPUT"], "both": ["INPUT", "OUTPUT"], "cable": []}
@@ -102,11 +102,10 @@ def _missing() -> str:
     "SSH cut: reset, server killed, packets dropped silently",
     needs=_missing,
     reattach_limit=30.0,
-    kinds=("reset", "drop", "killed"),
 )
-def cut(slot: Slot, random: Random, kind: str) -> Result:
+def cut(slot: Slot, random: Turns) -> Result:
     """The step is shown as lost with its reason and when it was last heard, and followed to its end afterwards."""
-    far = _far_slot(slot)
+    far, kind = _far_slot(slot), random.turn(KINDS)
     go = far.folder / "go"
     go.unlink(missing_ok=True)
     work = Work(
@@ -135,7 +134,7 @@ def cut(slot: Slot, random: Random, kind: str) -> Result:
     return result
 
 
-def _cut(far: FarSlot, run: Run, random: Random, kind: str) -> float:
+def _cut(far: FarSlot, run: Run, random: Turns, kind: str) -> float:
     """Break the connection and wait until that is shown; returns the seconds it took."""
     began = time.monotonic()
     if kind == "killed":

@@ -3,12 +3,11 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from random import Random
 from weakref import WeakKeyDictionary
 
 from releases.remote.connection import Target
 from tests.engine.sshd import Sshd
-from tests.faults.registry import crowd
+from tests.faults.registry import Turns, crowd
 from tests.faults.rig import Rig, until
 from tests.faults.run import Result, Run
 from tests.faults.slot import Slot, Work, controller_key
@@ -84,17 +83,13 @@ class _Case:
 
 
 @crowd("F5", "target rebooted in the middle of a step", needs=missing, reattach_limit=30.0)
-def rebooted(rig: Rig, slots: list[Slot], random: Random) -> list[Result]:
+def rebooted(rig: Rig, slots: list[Slot], random: Turns) -> list[Result]:
     """The outcome is unknown, everything waits for a person, and goes on as the person says."""
     machine = _machine(rig)
     cases = [_begin(Guest(rig, rig_number, machine), random) for rig_number in _numbers(rig, len(slots))]
     for case in cases:
         until(lambda run=case.run: b"\nline 3 " in _stored(run), what=f"#{case.run.pk} to print")
-    if random.random() < 0.5:
-        machine.reboot(deadline=300)
-    else:
-        machine.kill()
-        machine.start(deadline=300)
+    random.turn(random.sample((_reboot, _cut_power), 2))(machine)
     back = time.monotonic()
     results = [_judge_unknown(case, back) for case in cases]
     for case in cases:
@@ -102,6 +97,17 @@ def rebooted(rig: Rig, slots: list[Slot], random: Random) -> list[Result]:
     for case, result in zip(cases, results, strict=True):
         _judge_end(case, result)
     return results
+
+
+def _reboot(machine: Machine) -> None:
+    """Told to, from within: everything is ended with TERM first."""
+    machine.reboot(deadline=300)
+
+
+def _cut_power(machine: Machine) -> None:
+    """Everything ends at once."""
+    machine.kill()
+    machine.start(deadline=300)
 
 
 _made = 0
@@ -114,7 +120,7 @@ def _numbers(rig: Rig, count: int) -> range:
     return range(_made - count, _made)
 
 
-def _begin(guest: Guest, random: Random) -> _Case:
+def _begin(guest: Guest, random: Turns) -> _Case:
     habit = random.choice(list(HABITS))
     go = guest.shared / f"go-{guest.folder.name}"
     work = Work(
