@@ -62,7 +62,10 @@ class StepStatus:
 
 
 class StepClient:
-    """Speaks to the wrapper on one machine. `wrapper` is replaced by fault tests only."""
+    """Speaks to the wrapper on one machine. `wrapper` is replaced by fault tests only.
+
+    `heard` is called whenever the machine said something while a step is followed, at least every 2 s.
+    """
 
     def __init__(
         self,
@@ -72,7 +75,9 @@ class StepClient:
         shell: str = "sh",
         wrapper: bytes = WRAPPER,
         quiet_limit: float = QUIET_LIMIT,
+        heard: Callable[[], None] = lambda: None,
     ) -> None:
+        self._heard = heard
         self._script = RemoteScript(transport, wrapper, folder, shell)
         self._machine = transport.name
         self._quiet_limit = quiet_limit
@@ -131,7 +136,7 @@ class StepClient:
             str(int(offset)),
             stdin=lambda: bundle,
             write=counted,
-            said=lambda _: fault_point("heard"),
+            said=self._said,
             stop=stop,
             quiet_limit=self._quiet_limit,
         )
@@ -143,6 +148,10 @@ class StepClient:
         if status.state in ("starting", "running") or (status.state == "finished" and not whole):
             raise ConnectionLost(f"{self._machine} stopped following the step in the middle.")
         return status
+
+    def _said(self, _words: Mapping[str, str]) -> None:
+        self._heard()
+        fault_point("heard")
 
     def _status(self, words: Mapping[str, str]) -> StepStatus:
         if words.get("state", "begun") == "begun":
