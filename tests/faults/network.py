@@ -4,18 +4,20 @@ import os
 import shutil
 import subprocess
 import time
+from datetime import datetime, timedelta
 from functools import cache
 from weakref import WeakKeyDictionary
 
 from tests.engine.sshd import Sshd
 from tests.faults.registry import Turns, one
 from tests.faults.rig import until
-from tests.faults.run import Result, Run
+from tests.faults.run import Result, Run, now
 from tests.faults.slot import Slot, Work
 from tests.host.slot import NoFreeSlot, claim, ip
 
 NOTICED = 30.0  # seconds in which a dead connection must be noticed: 15 by the goal, more on a busy machine
 KINDS = ("reset", "drop", "killed")
+HEARD = timedelta(seconds=6)  # that it may have been silent before the cut: it speaks every 2 s, a busy one later
 REFUSE = ["-p", "tcp", "-j", "REJECT", "--reject-with", "tcp-reset"]
 # What a firewall or a cable does: packets to the machine vanish, those from it, both.
 SILENT = {"to": ["INPUT"], "from": ["OUTPUT"], "both": ["INPUT", "OUTPUT"], "cable": []}
@@ -136,26 +138,30 @@ def cut(slot: Slot, random: Turns) -> Result:
 
 def _cut(far: FarSlot, run: Run, random: Turns, kind: str) -> float:
     """Break the connection and wait until that is shown; returns the seconds it took."""
-    began = time.monotonic()
+    began, moment = time.monotonic(), now()
     if kind == "killed":
         listener = random.random() < 0.5
         far.kill_sessions(listener)
-        _until_lost(run, stays=listener)
+        _until_lost(run, moment, stays=listener)
         return time.monotonic() - began
     how = random.choice(list(SILENT))
     if kind == "reset":
         far.reset()
     else:
         far.swallow(how)
-    _until_lost(run)
+    _until_lost(run, moment)
     seconds = time.monotonic() - began
     if kind == "reset" or SILENT[how]:
         until(far.caught, 10, f"a packet of #{run.pk} to be caught")
     return seconds
 
 
-def _until_lost(run: Run, *, stays: bool = True) -> None:
-    """Wait until the page says so, with a reason; or said so, where the connection may be back at once."""
+def _until_lost(run: Run, moment: datetime, *, stays: bool = True) -> None:
+    """Wait until the rows say so, with the reason and when it was last heard.
+
+    That cannot be long before the cut at `moment` (UTC); where only packets to the machine vanish, it is heard for a
+    while after it. Where the connection may be back at once (not `stays`), it is enough that they said so.
+    """
     from releases.models import AuditEvent
 
     said = AuditEvent.objects.filter(deployment_id=run.pk, action="step.lost")
@@ -163,9 +169,12 @@ def _until_lost(run: Run, *, stays: bool = True) -> None:
     if not stays:
         return
     step, attempt = run.step(), run.attempts()[0]
-    found = (step.status, attempt.status, bool(step.reason), attempt.last_seen_at is not None)
-    if found != ("lost", "lost", True, True):
+    found = (step.status, attempt.status, bool(step.reason))
+    if found != ("lost", "lost", True):
         raise AssertionError(f"#{run.pk} is shown as {found}")
+    seen = attempt.last_seen_at
+    if seen is None or not moment - HEARD < seen < now():
+        raise AssertionError(f"#{run.pk} is said to be last heard of at {seen}, but it was cut off at {moment}")
 
 
 def _lines(run: Run) -> list[bytes]:
