@@ -106,7 +106,8 @@ class Performance:
         kept = replace(outcome, reason=keepable(outcome.reason, secrets), evidence=evidence)
         retry = self.planned.retry
         fault_point("before_finish")
-        attempts.finish(self.attempt, self.run.token, kept, Retries(retry.attempts, retry.delay))
+        digest = (self._writer.raw_sha256 if self._writer else None) or ""
+        attempts.finish(self.attempt, self.run.token, kept, Retries(retry.attempts, retry.delay), digest)
         fault_point("after_finish")
 
     def _patiently[T](self, work: Callable[[], T]) -> T | None:
