@@ -65,11 +65,15 @@ def show_running(attempt: Attempt, token: int) -> None:
         touch.bump(step.deployment_id)
 
 
-def show_lost(attempt: Attempt, token: int, reason: str) -> None:
-    """Note that the machine of an open attempt can't be reached, and why; the attempt itself may go on there."""
+def show_lost(attempt: Attempt, token: int, reason: str, silent: timedelta | None = None) -> None:
+    """Note that the machine of an open attempt can't be reached, and why; the attempt itself may go on there.
+
+    `silent`: how long it has said nothing; None: this driver never heard it, so what is noted of that stands.
+    """
     step = attempt.step
-    with held(step.deployment_id, token):
-        move_attempt(attempt, lifecycle.LOST, reason=reason[:500])
+    with held(step.deployment_id, token) as now:
+        seen = {} if silent is None else {"last_seen_at": now - silent}
+        move_attempt(attempt, lifecycle.LOST, reason=reason[:500], **seen)
         move_step(step, lifecycle.LOST, reason=reason[:500])
         audit.record(THE_SYSTEM, "step.lost", step, attempt=attempt.number, reason=reason[:500])
         touch.bump(step.deployment_id)

@@ -248,7 +248,7 @@ class Performance:
 
     def _client(self) -> StepClient:
         self.contact.transport()
-        return self.run.machines.client(self.planned.runs_on)
+        return self.run.machines.client(self.planned.runs_on, self.contact.hear)
 
     def _unknown(self, status: StepStatus) -> Outcome | None:
         """Let a check command decide, where the runbook has one; else a person must."""
@@ -283,6 +283,7 @@ class Performance:
 
     def _write(self, data: bytes) -> None:
         self.launched.set()
+        self.contact.hear()
         self.received += len(data)
         self.tail = (self.tail + data)[-TAIL:]
         if self._writer is not None:

@@ -50,7 +50,7 @@ class StepStatus:
 
     `reason`: of unknown: reboot, vanished; of finished: "", timeout, silence, cancelled; of refused: corrupt,
     diskfull, removed, cancelled, missing:TOOL; of fenced: the newest token; of running: "" or supervisor-lost; of
-    absent: "" or removed.
+    absent: "" or removed. `disk_was_full`: the machine's disk was seen full while it ran, so its log may have gaps.
     """
 
     state: State
@@ -58,10 +58,14 @@ class StepStatus:
     reason: str
     log_size: int
     heartbeat_age: int | None
+    disk_was_full: bool = False
 
 
 class StepClient:
-    """Speaks to the wrapper on one machine. `wrapper` is replaced by fault tests only."""
+    """Speaks to the wrapper on one machine. `wrapper` is replaced by fault tests only.
+
+    `heard` is called whenever the machine said something while a step is followed, at least every 2 s.
+    """
 
     def __init__(
         self,
@@ -71,7 +75,9 @@ class StepClient:
         shell: str = "sh",
         wrapper: bytes = WRAPPER,
         quiet_limit: float = QUIET_LIMIT,
+        heard: Callable[[], None] = lambda: None,
     ) -> None:
+        self._heard = heard
         self._script = RemoteScript(transport, wrapper, folder, shell)
         self._machine = transport.name
         self._quiet_limit = quiet_limit
@@ -133,7 +139,7 @@ class StepClient:
             str(int(offset)),
             stdin=lambda: bundle,
             write=counted,
-            said=lambda _: fault_point("heard"),
+            said=self._said,
             stop=stop,
             quiet_limit=self._quiet_limit,
         )
@@ -146,6 +152,10 @@ class StepClient:
             raise ConnectionLost(f"{self._machine} stopped following the step in the middle.")
         return status
 
+    def _said(self, _words: Mapping[str, str]) -> None:
+        self._heard()
+        fault_point("heard")
+
     def _status(self, words: Mapping[str, str]) -> StepStatus:
         if words.get("state", "begun") == "begun":
             raise ConnectionLost(f"{self._machine} gave no answer about the step.")
@@ -155,6 +165,7 @@ class StepClient:
             reason="" if words.get("why", "-") == "-" else words["why"],
             log_size=_number(words.get("log")) or 0,
             heartbeat_age=_number(words.get("beat")),
+            disk_was_full=words.get("full") == "yes",
         )
 
 
