@@ -114,6 +114,14 @@ def may_somewhere(user: User, need: Need) -> bool:
     return (rights.filter(**{need.value: True}) if need.value else rights).exists()
 
 
+def projects(user: User, need: Need) -> set[int]:
+    """The numbers of the projects in which the person has the right."""
+    if user.is_superuser and need in {Need.VIEW, Need.MANAGE}:
+        return set(models.Project.objects.values_list("pk", flat=True))
+    rights = Membership.objects.filter(user=user)
+    return set((rights.filter(**{need.value: True}) if need.value else rights).values_list("project", flat=True))
+
+
 def project_id(row: Model) -> int:
     """The project that a row belongs to."""
     path = PROJECT_OF[type(row)]
