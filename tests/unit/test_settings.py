@@ -163,12 +163,17 @@ def test_production_passes_the_deployment_check(production: dict[str, str], tmp_
 def test_unsafe_settings_fail_the_deployment_check(production: dict[str, str], tmp_path: Path) -> None:
     key_file = Path(production["CLOUDWIKI_SECRETS_KEY_FILE"])
     key_file.chmod(0o644)
-    unsafe = production | {"ALLOWED_HOSTS": "*", "CLOUDWIKI_FAULT_POINTS": "1"}
+    unsafe = production | {"ALLOWED_HOSTS": "*"}
     done = manage_check(unsafe, tmp_path / "data")
     assert done.returncode == 1
     assert "ALLOWED_HOSTS accepts every host name" in done.stderr
-    assert "CLOUDWIKI_FAULT_POINTS is on" in done.stderr
     assert f"chmod 600 {key_file}" in done.stderr
+
+
+def test_fault_points_end_a_production_process_at_its_start(production: dict[str, str], tmp_path: Path) -> None:
+    done = manage_check(production | {"CLOUDWIKI_FAULT_POINTS": "1"}, tmp_path / "data")
+    assert done.returncode == 1
+    assert "CLOUDWIKI_FAULT_POINTS is on in production" in done.stderr
 
 
 def test_a_forgotten_production_switch_fails_the_deployment_check(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:
