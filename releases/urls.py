@@ -17,6 +17,7 @@ from releases.views import (
     live,
     releases,
     runbooks,
+    system,
 )
 
 app_name = "releases"
@@ -100,6 +101,8 @@ record_urls: list[URLPattern | URLResolver] = [
     path("audit/", history.audit_log, name="audit"),
     path("audit/verify", history.audit_verify, name="audit_verify"),
     path("backups/", backups.backups, name="backups"),
+    path("system/", system.system, name="system"),
+    path("metrics", system.metrics, name="metrics"),
 ]
 
 public_urls: list[URLPattern | URLResolver] = [

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
-from django.db import Error, connection
+from django.db import connection
 from django.db.models.functions import Now
 
 from releases.models import Heartbeat
@@ -58,7 +58,7 @@ class Pulse(threading.Thread):
     def _guarded(self, act: Callable[[], None]) -> None:
         try:
             act()
-        except Error as error:
+        except Exception as error:  # whatever it was: a thread that ended would make a living worker look dead
             log.warning("sign of life not written", error=str(error))
         finally:
             connection.close()  # none is open while the pool forks

@@ -48,6 +48,24 @@ def production(bare: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
     return variables
 
 
+@pytest.mark.parametrize("by_file", [True, False])
+def test_the_token_of_metrics_comes_from_variable_or_file(
+    bare: pytest.MonkeyPatch, tmp_path: Path, by_file: bool
+) -> None:
+    assert load()["METRICS_TOKEN"] == ""
+    token = "0123456789abcdef" * 2
+    (tmp_path / "token").write_text(f"{token}\n")
+    name, value = (
+        ("CLOUDWIKI_METRICS_TOKEN_FILE", str(tmp_path / "token")) if by_file else ("CLOUDWIKI_METRICS_TOKEN", token)
+    )
+    bare.setenv(name, value)
+    assert load()["METRICS_TOKEN"] == token
+    bare.delenv(name)
+    bare.setenv("CLOUDWIKI_METRICS_TOKEN", "too-short")
+    with pytest.raises(ImproperlyConfigured, match="CLOUDWIKI_METRICS_TOKEN"):
+        load()
+
+
 def load() -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "cloudwiki" / "settings.py"))
 
