@@ -239,6 +239,13 @@ FILE_UPLOAD_PERMISSIONS = 0o600
 # Networks whose addresses probes may call although they are private or local, such as 10.0.0.0/8.
 PROBE_ALLOWED_NETWORKS = env.words("CLOUDWIKI_PROBE_ALLOWED_NETWORKS", [])
 
+# What Prometheus shows at /metrics; without one only people who may see the system page read it.
+METRICS_TOKEN = env.text("CLOUDWIKI_METRICS_TOKEN", "")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 32:
+    raise ImproperlyConfigured(
+        "CLOUDWIKI_METRICS_TOKEN has fewer than 32 characters. Make one with `openssl rand -hex 32`, or unset it."
+    )
+
 # Our own log, and the switch of the fault tests.
 LOGGING = logging_settings(
     json=PRODUCTION,

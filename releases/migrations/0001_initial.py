@@ -206,6 +206,7 @@ class Migration(migrations.Migration):
                 ('owner', models.CharField(blank=True, max_length=120)),
                 ('token', models.BigIntegerField(default=0)),
                 ('until', models.DateTimeField(null=True)),
+                ('freed_at', models.DateTimeField(help_text='when a driver last gave it back', null=True)),
             ],
         ),
         migrations.AddField(

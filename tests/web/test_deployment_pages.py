@@ -356,8 +356,8 @@ def test_the_queries_do_not_grow_with_the_steps(
     run = running(world)
     for n in range(count // 2):
         run.do(f"s{n}")
-    check_queries(world, run.deployment, django_assert_num_queries, 20)
-    check_queries(world, world.draft(), django_assert_num_queries, 30)
+    check_queries(world, run.deployment, django_assert_num_queries, 21)
+    check_queries(world, world.draft(), django_assert_num_queries, 31)
 
 
 class TestListAndNew:
@@ -411,7 +411,7 @@ class TestListAndNew:
         for _round in range(2):
             for _draft in range(3):
                 world.draft()
-            with django_assert_num_queries(6):
+            with django_assert_num_queries(7):
                 client.get(address)
 
 
