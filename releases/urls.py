@@ -2,7 +2,6 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from releases.api import api
 from releases.views import (
     announcements,
     backups,
@@ -114,7 +113,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *host_urls,
     *environment_urls,
     *public_urls,
-    path("api/", api.urls),
     *deployment_verbs,
     *live_urls,
 ]
