@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db.models import Q
 
 from releases import lifecycle
-from releases.engine import clock, wake
+from releases.engine import clock, looking, wake
 from releases.models import ChecklistItem, Deployment
 
 DRIVEN = frozenset({lifecycle.RUNNING, lifecycle.CANCELLING})
@@ -20,6 +20,7 @@ def reconcile() -> list[int]:
     for deployment_id in waiting:
         wake.send("drive", deployment_id)
     _end_stuck_proofs()
+    looking.send_again()
     return waiting
 
 

@@ -889,5 +889,40 @@ class Migration(migrations.Migration):
             model_name='variable',
             constraint=models.CheckConstraint(condition=models.Q(('is_secret', False), ('value', ''), _connector='OR'), name='variable_secret_has_no_plain_value'),
         ),
+        migrations.CreateModel(
+            name='Look',
+            fields=[
+                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                ('remote_id', models.CharField(max_length=64, unique=True)),
+                ('host_name', models.CharField(blank=True, help_text='as it was; empty for the controller', max_length=60)),
+                ('asked_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('began_at', models.DateTimeField(help_text='when a worker took it up', null=True)),
+                ('ended_at', models.DateTimeField(null=True)),
+                ('ending', models.CharField(blank=True, choices=[('exited', 'Ended'), ('timed_out', 'Took too long'), ('unreachable', 'Not reachable'), ('impossible', 'Could not look')], max_length=20)),
+                ('exit_code', models.IntegerField(null=True)),
+                ('output', models.TextField(blank=True, help_text='secrets masked, without colours')),
+                ('is_cut', models.BooleanField(default=False, help_text='it printed more than is kept')),
+                ('problem', models.CharField(blank=True, help_text='why there is no exit code', max_length=500)),
+                ('asked_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ('attempt', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='looks', to='releases.attempt')),
+                ('step', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='looks', to='releases.step')),
+            ],
+            options={
+                'ordering': ['pk'],
+                'constraints': [models.UniqueConstraint(condition=models.Q(('ended_at__isnull', True)), fields=('step',), name='look_one_open_per_step'), models.CheckConstraint(condition=models.Q(('ending__in', ['', 'exited', 'impossible', 'timed_out', 'unreachable'])), name='look_ending_known'), models.CheckConstraint(condition=models.Q(models.Q(('ended_at__isnull', True), ('ending', '')), models.Q(models.Q(('ending', ''), _negated=True), ('ended_at__isnull', False)), _connector='OR'), name='look_ended_with_time')],
+            },
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='look',
+            trigger=pgtrigger.compiler.Trigger(name='look_no_change', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD."ended_at" IS NOT NULL)', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='061d34089695e475e62705d1bdff35b4df63964e', operation='UPDATE', pgid='pgtrigger_look_no_change_a7e16', table='releases_look', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='look',
+            trigger=pgtrigger.compiler.Trigger(name='look_no_delete', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot delete rows from % table', TG_TABLE_NAME;", hash='421d5db443307276e09401ff0ed92e45eceac744', operation='DELETE', pgid='pgtrigger_look_no_delete_cda40', table='releases_look', when='BEFORE')),
+        ),
+        pgtrigger.migrations.AddTrigger(
+            model_name='look',
+            trigger=pgtrigger.compiler.Trigger(name='look_no_truncate', sql=pgtrigger.compiler.UpsertTriggerSql(func="RAISE EXCEPTION 'pgtrigger: Cannot truncate rows from % table', TG_TABLE_NAME;", hash='9b5ac8b475ad41558dde2dad459691a696367ed4', level='STATEMENT', operation='TRUNCATE', pgid='pgtrigger_look_no_truncate_f8c12', table='releases_look', when='BEFORE')),
+        ),
         migrations.RunSQL("CREATE SEQUENCE releases_lease_token", "DROP SEQUENCE releases_lease_token"),
     ]
