@@ -41,6 +41,7 @@ deployment_verbs: list[URLPattern | URLResolver] = [
     path("steps/<int:number>/retry", decide.retry, name="retry"),
     path("steps/<int:number>/skip", decide.skip, name="skip"),
     path("steps/<int:number>/confirm", decide.confirm, name="confirm"),
+    path("steps/<int:number>/look", decide.look, name="look"),
     path("steps/<int:number>/resolve", decide.resolve, name="resolve"),
 ]
 

@@ -6,6 +6,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from releases.models import AuditEvent
+from releases.views.unknown_words import in_words
 
 # action -> (sentence, state or icon). Actions of steps and deployments carry their status's shape.
 WORDS: Final[dict[str, Promise]] = {
@@ -35,6 +36,7 @@ WORDS: Final[dict[str, Promise]] = {
     "step.retry": _("is tried again"),
     "step.skip": _("is skipped"),
     "step.confirm": _("was answered"),
+    "step.look": _("was looked at"),
     "step.resolve": _("was decided by a person"),
     "environment.lock": _("locked the environment"),
     "environment.unlock": _("unlocked the environment"),
@@ -67,6 +69,7 @@ ICONS: Final = {
     "environment.lock": "lock",
     "environment.unlock": "lock-open",
     "host.pin": "server",
+    "step.look": "eye",
 }
 
 
@@ -74,7 +77,7 @@ def sentence(event: AuditEvent) -> str:
     """One line about the event, without the name of who did it."""
     words = str(WORDS.get(event.action, event.action))
     subject = event.target_name if event.target_type != "deployment" else ""
-    reason = event.detail.get("reason", "") if isinstance(event.detail, dict) else ""
+    reason = in_words(event.detail.get("reason", "")) if isinstance(event.detail, dict) else ""
     # A step is the subject of its sentence ("10 began"); anything else is what the person did it to.
     said = f"{subject} {words}" if event.target_type == "step" else f"{words} · {subject}" if subject else words
     return f"{said}: {reason}" if reason else said

@@ -350,7 +350,7 @@ def test_the_queries_do_not_grow_with_the_steps(
     run = running(world)
     for n in range(count // 2):
         run.do(f"s{n}")
-    check_queries(world, run.deployment, django_assert_num_queries, 20)
+    check_queries(world, run.deployment, django_assert_num_queries, 21)
     check_queries(world, world.draft(), django_assert_num_queries, 30)
 
 
