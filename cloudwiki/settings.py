@@ -151,7 +151,12 @@ CELERY_WORKER_CONCURRENCY = env.number("CLOUDWIKI_WORKERS", 4, 1, 256)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = "Asia/Seoul"
-CELERY_BEAT_SCHEDULE = {"reconcile": {"task": "releases.tasks.reconcile", "schedule": 5.0, "options": {"expires": 5}}}
+CELERY_BEAT_SCHEDULE = {
+    "reconcile": {"task": "releases.tasks.reconcile", "schedule": 5.0, "options": {"expires": 5}},
+    "tidy": {"task": "releases.tasks.tidy", "schedule": 1800.0, "options": {"expires": 1800}},
+}
+# How long the folder of an ended attempt stays on its machine, for a look by hand.
+ATTEMPT_HOURS = env.number("CLOUDWIKI_ATTEMPT_HOURS", 24, 0, 24 * 365)
 
 # People.
 AUTH_USER_MODEL = "releases.User"
@@ -206,6 +211,7 @@ LOCALE_PATHS = [BASE_DIR / "locale"]
 USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "Asia/Seoul"
+FILTERS_EMPTY_CHOICE_LABEL = _("All")  # of a filter that lets everything through
 
 # Static and uploaded files.
 STATIC_URL = "/static/"

@@ -44,7 +44,7 @@ class StepContext:
     `planned`: the step as the plan has it; its `parameters` have texts filled in, its `scripts` hold the compiled
     commands by place ("command", "commands[0]", "check"). `values`: every placeholder that is not secret.
     `transport()`: opens (once) the way to where the step runs; `write`: adds bytes to the attempt's log;
-    `stop()`: true when the worker must let go (cancelled, or the lease is lost): return soon, raise nothing;
+    `stop()`: true when the work must end (cancelled, timed out, or the lease is lost): return soon, raise nothing;
     `progress(done, total)`: bytes, shown on the page. `evidence`: what is proved, kept with the attempt.
     """
 

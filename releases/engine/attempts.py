@@ -75,8 +75,11 @@ def show_lost(attempt: Attempt, token: int, reason: str) -> None:
         touch.bump(step.deployment_id)
 
 
-def finish(attempt: Attempt, token: int, outcome: Outcome, retries: Retries) -> None:
-    """Keep how the attempt ended, and put the step back to pending where a retry is due."""
+def finish(attempt: Attempt, token: int, outcome: Outcome, retries: Retries, log_sha256: str = "") -> None:
+    """Keep how the attempt ended, and put the step back to pending where a retry is due.
+
+    `log_sha256`: of the raw log, in hex, where it is known.
+    """
     step = attempt.step
     with held(step.deployment_id, token) as now:
         ended = outcome.status in lifecycle.ATTEMPT_FINISHED
@@ -88,6 +91,7 @@ def finish(attempt: Attempt, token: int, outcome: Outcome, retries: Retries) -> 
             reason=outcome.reason[:500],
             evidence=outcome.evidence,
             progress=None,
+            log_sha256=log_sha256,
         )
         move_step(step, outcome.status, finished_at=now if ended else None, reason=outcome.reason[:500])
         if step.closes_downtime and outcome.status == lifecycle.SUCCEEDED:

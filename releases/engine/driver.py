@@ -175,4 +175,5 @@ class Driver:
         """The lease is lost, the worker stops, or the slice is over (an upload may end its work first)."""
         if self.keeper.lost.is_set() or handover.wanted():
             return True
-        return time.monotonic() > self.ends and not any(p.direct for p, _future in self.performing.values())
+        # Asked from the threads of the steps too, while the driver's own adds steps and puts them away: hence the copy.
+        return time.monotonic() > self.ends and not any(p.direct for p, _future in list(self.performing.values()))

@@ -5,6 +5,7 @@ the byte where the stored log ends; whatever breaks on the way (the connection, 
 only means that somebody follows it again.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,11 +20,12 @@ from releases.actions import registry
 from releases.actions.base import ActionError, DirectAction, NotApproved, ScriptAction, StepContext
 from releases.actions.remote_words import told
 from releases.actions.shell import in_place
-from releases.engine import attempts, verdict
+from releases.engine import attempts, clock, verdict
 from releases.engine.attempts import Outcome, Retries
 from releases.engine.contact import Contact, OutOfContact, pause
 from releases.engine.keepable import keepable
 from releases.engine.run import Run
+from releases.logs import store
 from releases.logs.masking import StreamMasker
 from releases.logs.store import LogWriter
 from releases.models import Attempt
@@ -52,6 +54,7 @@ class Performance:
         # What was seen to run is never launched again, even where nothing of it is left on the machine.
         self._seen = attempt.last_seen_at is not None or attempt.source_offset > 0
         self._writer: LogWriter | None = None
+        self._ends, self._late = math.inf, False  # when the timeout of what works in this worker is over (monotonic)
         self.context = StepContext(
             deployment=run.deployment,
             attempt=attempt,
@@ -103,7 +106,8 @@ class Performance:
         kept = replace(outcome, reason=keepable(outcome.reason, secrets), evidence=evidence)
         retry = self.planned.retry
         fault_point("before_finish")
-        attempts.finish(self.attempt, self.run.token, kept, Retries(retry.attempts, retry.delay))
+        digest = (self._writer.raw_sha256 if self._writer else None) or ""
+        attempts.finish(self.attempt, self.run.token, kept, Retries(retry.attempts, retry.delay), digest)
         fault_point("after_finish")
 
     def _patiently[T](self, work: Callable[[], T]) -> T | None:
@@ -148,9 +152,10 @@ class Performance:
         except (Fenced, OperationalError, InterfaceError):
             raise
         except Exception as error:
-            # Our own fault must end as "errored" with a sentence, never as a step that runs for ever.
+            # Our own fault must end the step with a sentence, never leave it running for ever.
             log.exception("step errored", attempt=self.attempt.pk)
-            return Outcome(lifecycle.ERRORED, f"{type(error).__name__}: {error}")
+            said = f"{type(error).__name__}: {error}"
+            return Outcome(lifecycle.ERRORED, said) if self.direct else self._ours(said)
 
     def _ours(self, reason: str) -> Outcome:
         """It can't go on, and not for what it does: errored, or unknown where it may be at work already."""
@@ -158,13 +163,18 @@ class Performance:
 
     def _direct(self, action: DirectAction) -> Outcome | None:
         def work() -> bool:
-            self.launched.set()
-            action.run(self.context)
+            if not self._stop():
+                self.launched.set()
+                action.run(self.context)
             return True
 
+        begun = self.attempt.started_at or self.attempt.created_at
+        self._ends = time.monotonic() + self.planned.timeout - (clock.now() - begun).total_seconds()
         self.contact.keep(work)
         if self.run.cancelled():
             return Outcome(lifecycle.CANCELLED, _("Cancelled while it ran."))
+        if self._late:
+            return verdict.timed_out(self.planned)
         return None if self.run.let_go() else Outcome(lifecycle.SUCCEEDED)
 
     def _script(self, action: ScriptAction) -> Outcome | None:
@@ -218,7 +228,8 @@ class Performance:
             status = client.launch_and_follow(script, self.received, self._write, self._stop)
         else:
             status = client.follow(name, self.received, self._write, self._stop)
-        if self.run.cancelled() and status.state in ACTIVE:
+        if self.run.cancelled() and (status.state in ACTIVE or (status.state == "absent" and script is not None)):
+            # Also where nothing is there yet: a launch of an earlier driver may still be on its way.
             status = self._cancel(client, name)
         if status.state == "fenced":
             raise Fenced(status.reason)
@@ -263,7 +274,9 @@ class Performance:
         return None if self.run.let_go() else status
 
     def _open_log(self) -> None:
-        self.received = self.attempt.source_offset
+        self.received, stored = self.attempt.source_offset, self.attempt.log_size
+        # What an earlier driver stored explains a failure too.
+        self.tail = store.read(self.attempt.pk, max(0, stored - TAIL), TAIL) if stored else b""
         self._writer = LogWriter(
             self.attempt, self.run.deployment.pk, self.run.token, secrets=tuple(self.run.secrets.values())
         )
@@ -276,7 +289,8 @@ class Performance:
             self._writer.write(data)
 
     def _stop(self) -> bool:
-        return self.run.let_go() or self.run.cancelled()
+        self._late = self._late or time.monotonic() > self._ends
+        return self._late or self.run.let_go() or self.run.cancelled()
 
     def _progress(self, done: int, total: int) -> None:
         attempts.show_progress(self.attempt.pk, self.run.deployment.pk, self.run.token, done, total)

@@ -57,19 +57,24 @@ def content_of(release: Release, environment: Environment, version: RunbookVersi
         steps = plan.fill(runbook, values, frozenset(secrets), facts, hosts)
     except plan.PlanErrors as error:
         raise PlanError(str(error)) from error
+    _require_secrets(steps, environment, secrets)
     totals = plan.totals(steps)
+    checklist = [_item(item) for item in runbook.checklist if not item.condition or facts[item.condition]]
+    roles = {step.runs_on for step in steps} | {item["parameters"].get("runs_on", "") for item in checklist} - {""}
     return {
         "runbook": {"key": version.runbook.key, "number": version.number, "sha256": version.sha256},
         "environment": _rules(environment),
         "release": _shipped(release),
-        "hosts": _hosts(environment, {step.runs_on for step in steps}),
+        # Where builds run and where commits are looked up.
+        "project": {"workspace": release.project.workspace(), "repository": release.project.repository},
+        "hosts": _hosts(environment, roles),
         "secrets": secrets,
         # A secret that was removed and added again begins at version 1 anew; its row is another one.
         "secret_rows": {v.name: v.pk for v in environment.variables.all() if v.is_secret},
         "date": date,
         "values": {name: values[name] for name in sorted(values)},
         "totals": {"estimate": totals.estimate, "downtime": totals.downtime},
-        "checklist": [_item(item) for item in runbook.checklist if not item.condition or facts[item.condition]],
+        "checklist": checklist,
         "steps": [step.to_json() for step in steps],
     }
 
@@ -87,6 +92,12 @@ def _values(
     values = {spec.name: spec.default for spec in runbook.variables if spec.default is not None}
     values |= {v.name: v.value for v in environment.variables.all() if not v.is_secret}
     values |= _built_in(release, environment, date)
+    plain = sorted(runbook.secret_names & set(values))
+    if plain:
+        raise PlanError(
+            _("The runbook takes %(names)s for secret, %(environment)s keeps it in plain text; set it as a secret.")
+            % {"environment": environment, "names": ", ".join(plain)}
+        )
     missing = [s.name for s in runbook.variables if s.required and s.name not in values and s.name not in secrets]
     if missing:
         raise PlanError(
@@ -94,6 +105,18 @@ def _values(
             % {"environment": environment, "names": ", ".join(missing)}
         )
     return values
+
+
+def _require_secrets(steps: tuple[plan.PlannedStep, ...], environment: Environment, secrets: dict[str, int]) -> None:
+    """Every secret that a step opens is there, also one that the runbook calls optional. Raises PlanError."""
+    opened = {name for step in steps for script in step.scripts.values() for name in script.secrets}
+    opened |= {step.parameters.get("password_secret", "") for step in steps if not step.skipped_because} - {""}
+    missing = sorted(opened - set(secrets))
+    if missing:
+        raise PlanError(
+            _("%(environment)s has no value for %(names)s; add it under the environment's variables.")
+            % {"environment": environment, "names": ", ".join(missing)}
+        )
 
 
 def _built_in(release: Release, environment: Environment, date: str) -> dict[str, str]:
@@ -104,7 +127,6 @@ def _built_in(release: Release, environment: Environment, date: str) -> dict[str
         "date": date,
         "project": release.project.slug,
         "environment": environment.key,
-        "workspace": release.project.workspace(),
         "migration": release.migration_name,
     }
 

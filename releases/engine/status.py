@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from releases import lifecycle
 from releases.engine.errors import Conflict
 from releases.models import Attempt, Deployment, Step
+from releases.remote.faults import fault_point
 
 
 def move_deployment(deployment: Deployment, wanted: str, **fields: Any) -> None:
@@ -30,6 +31,7 @@ def move_attempt(attempt: Attempt, wanted: str, **fields: Any) -> None:
 
 def _move(kind: str, row: Deployment | Step | Attempt, wanted: str, fields: dict[str, Any]) -> None:
     lifecycle.require(kind, row.status, wanted)
+    fault_point(f"before_{kind}_{wanted}")
     model: type[Model] = type(row)
     changed = model._default_manager.filter(pk=row.pk, status=row.status).update(status=wanted, **fields)
     if changed != 1:

@@ -23,17 +23,24 @@ def judge(status: StepStatus, planned: PlannedStep, explain: Callable[[int], str
     if status.state == "refused":
         return _refused(status.reason)
     if status.reason == "timeout":
-        said = _("It took longer than %s s and was ended.") % planned.timeout
-        return Outcome(lifecycle.TIMED_OUT, said, status.exit_code)
+        return timed_out(planned, status.exit_code)
     if status.reason == "silence":
         said = _("It printed nothing for %s s and was ended.") % planned.silence_timeout
-        return Outcome(lifecycle.TIMED_OUT, said, status.exit_code)
+        mend = _("If it may be silent for that long, raise its silence_timeout in the runbook.")
+        return Outcome(lifecycle.TIMED_OUT, f"{said} {mend}", status.exit_code)
     if status.reason == "cancelled":
         return Outcome(lifecycle.CANCELLED, _("Cancelled; its processes were ended."), status.exit_code)
     if status.exit_code != 0:
         said = explain(status.exit_code or 0) or _("Exit code %s.") % status.exit_code
         return Outcome(lifecycle.FAILED, said, status.exit_code)
     return Outcome(lifecycle.SUCCEEDED, exit_code=0)
+
+
+def timed_out(planned: PlannedStep, exit_code: int | None = None) -> Outcome:
+    """The outcome of what took longer than its timeout."""
+    said = _("It took longer than %s s and was ended.") % planned.timeout
+    mend = _("If it needs that long, raise its timeout in the runbook.")
+    return Outcome(lifecycle.TIMED_OUT, f"{said} {mend}", exit_code)
 
 
 def _refused(reason: str) -> Outcome:

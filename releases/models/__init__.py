@@ -11,6 +11,7 @@ from releases.models.look import Look, LookEnding
 from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
 from releases.models.project import Environment, EnvironmentLock, Project, Service
 from releases.models.release import Artifact, Release
+from releases.models.removal import FolderRemoval
 from releases.models.runbook import Runbook, RunbookVersion
 from releases.models.step import Attempt, AttemptFile, LogChunk, Step
 from releases.models.user import Membership, User
@@ -33,6 +34,7 @@ __all__ = [
     "DeploymentKind",
     "Environment",
     "EnvironmentLock",
+    "FolderRemoval",
     "Heartbeat",
     "Host",
     "Lease",

@@ -103,9 +103,12 @@ class StepClient:
         return self._ask("cancel", attempt, str(int(grace)), lock, str(int(token)), quiet=grace + 30.0)
 
     def remove(self, attempt: str, log_sha256: str) -> bool:
-        """Delete an ended attempt from the machine, if its log there is the one with this digest."""
+        """Delete an ended attempt from the machine, if its log there is the one with this digest.
+
+        True when nothing is left of it there, also where it never came.
+        """
         _, words = self._script.run("remove", _checked(attempt), log_sha256, quiet_limit=600.0)
-        return words.get("state") == "removed"
+        return words.get("state") in {"removed", "absent"}
 
     def _ask(self, verb: str, attempt: str, *arguments: str, quiet: float | None = None) -> StepStatus:
         limit = self._quiet_limit if quiet is None else quiet

@@ -25,7 +25,8 @@ unset CDPATH
 say() { printf '%s state=%s rc=%s why=%s log=%s beat=%s\n' "$NONCE" "$STATE" "$RC" "$WHY" "$SIZE" "$BEAT" >&2; }
 refuse() { STATE=refused WHY=$1; say; exit 75; }
 now() { read -r NOW _ </proc/uptime; NOW=${NOW%%.*}; }              # the wall clock may jump
-put() { printf '%-63s\n' "$2" 1<>"$D/$1"; }                          # in place: needs no free disk
+put() { put_into "$D/$1" "$2"; }
+put_into() { printf '%-63s\n' "$2" 1<>"$1"; }                        # in place: needs no free disk
 
 # include supervisor.sh
 
@@ -54,7 +55,8 @@ fence() { # LOCK TOKEN: refuses a driver older than the newest seen; holds the l
   [ ! -s "$BASE/locks/$1.token" ] || read -r seen <"$BASE/locks/$1.token"
   if [ "$2" -lt "$seen" ]; then STATE=fenced WHY=$seen; say; exit 73; fi
   [ "$2" -gt "$seen" ] || return 0
-  { printf '%s\n' "$2" >"$BASE/locks/$1.new" && mv -f "$BASE/locks/$1.new" "$BASE/locks/$1.token"; } 2>/dev/null ||
+  if [ -s "$BASE/locks/$1.token" ]; then put_into "$BASE/locks/$1.token" "$2"; return 0; fi  # a full disk stops no cancel
+  { put_into "$BASE/locks/$1.new" "$2" && mv -f "$BASE/locks/$1.new" "$BASE/locks/$1.token"; } 2>/dev/null ||
     refuse diskfull
 }
 

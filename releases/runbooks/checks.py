@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from .model import ASIDES, CONTROLLER, VariableSpec
+from .model import ASIDES, CONTROLLER, VariableSpec, default_timeout
 from .order import find_cycle
 from .placeholders import SECRET_SUFFIX, compile_script, names
 from .refusals import PlaceholderError, refuse, unknown
@@ -17,6 +17,7 @@ from .variables import BUILTIN_NAMES, as_text, problem
 
 _ANYWHERE = frozenset({"announce", "manual", "wait", "shell", "http_check"})
 _ON_CONTROLLER = frozenset({"announce", "manual", "wait"})
+_LASTING = ("wait", "watch_logs")
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def _default(source: Source, path: Path, entry: dict[str, Any]) -> None:
 def _compiles(pattern: str) -> bool:
     try:
         re.compile(pattern)
-    except re.error:
+    except (re.error, OverflowError, RecursionError):  # the last two: too large a count, too many brackets
         return False
     return True
 
@@ -125,6 +126,8 @@ def _parameters_schema(field: str, entry: dict[str, Any]) -> dict[str, Any]:
 def _place(source: Source, path: Path, step: dict[str, Any]) -> None:
     action, place = step.get("action"), step.get("runs_on")
     parameters = step.get("parameters")
+    if not isinstance(action, str):
+        return
     if place is None and action in definition("step")["properties"]["action"]["enum"] and action not in _ON_CONTROLLER:
         mend = _("Add runs_on with a host role, such as app, or controller.")
         source.add(path, _("%(action)s does not say where it runs."), mend, action=action)
@@ -138,11 +141,12 @@ def _place(source: Source, path: Path, step: dict[str, Any]) -> None:
 
 
 def _times(source: Source, path: Path, step: dict[str, Any]) -> None:
-    try:
-        estimate, timeout = seconds(step["estimate"]), seconds(step["timeout"])
-    except (KeyError, ValueError, TypeError, IndexError):
+    estimate, timeout = _duration(step, "estimate"), _duration(step, "timeout")
+    if estimate is None or (timeout is None and "timeout" in step):
         return
-    if estimate > timeout:
+    if timeout is None:
+        timeout = default_timeout(estimate)
+    elif estimate > timeout:
         source.add(
             (*path, "timeout"),
             _("The estimate of %(estimate)d s is longer than the timeout of %(timeout)d s."),
@@ -150,6 +154,23 @@ def _times(source: Source, path: Path, step: dict[str, Any]) -> None:
             estimate=estimate,
             timeout=timeout,
         )
+    lasts = _duration(step.get("parameters"), "seconds") if step.get("action") in _LASTING else None
+    if lasts is not None and lasts >= timeout:
+        source.add(
+            (*path, "parameters", "seconds"),
+            _("It lasts %(lasts)d s, but its timeout ends it after %(timeout)d s."),
+            _("Give the step a longer timeout."),
+            lasts=lasts,
+            timeout=timeout,
+        )
+
+
+def _duration(entry: Any, name: str) -> int | None:
+    """Seconds of a duration as it was written; None where there is none that can be read."""
+    try:
+        return seconds(entry[name])
+    except (KeyError, ValueError, TypeError, IndexError):
+        return None
 
 
 def _secret_parameter(source: Source, path: Path, step: dict[str, Any], known: _Names) -> None:

@@ -122,7 +122,9 @@ def _entries(step: PlannedStep) -> list[_Entry]:
     entries = [_Entry(("line", line), line) for line in step.lines]
     settings = (
         (_("runs on %(a)s, owner %(b)s"), step.runs_on, step.role.value),
-        (_("time limit %(a)d s, silence limit %(b)s s"), step.timeout, step.silence_timeout or "-"),
+        (_("time limit %(a)d s, silence limit %(b)d s"), step.timeout, step.silence_timeout)
+        if step.silence_timeout
+        else (_("time limit %(a)d s, no silence limit"), step.timeout, 0),
         (_("%(a)d attempts, %(b)d s apart"), step.retry.attempts, step.retry.delay),
         (_("after %(a)s, estimate %(b)d s"), ", ".join(step.after) or "-", step.estimate),
     )

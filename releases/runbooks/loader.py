@@ -8,14 +8,24 @@ from django.utils.translation import gettext_lazy as _
 
 from .checks import check
 from .messages import RunbookErrors
-from .model import CONTROLLER, ChecklistSpec, LocalText, Phase, Retry, Role, Runbook, StepSpec, VariableSpec
+from .model import (
+    CONTROLLER,
+    ChecklistSpec,
+    LocalText,
+    Phase,
+    Retry,
+    Role,
+    Runbook,
+    StepSpec,
+    VariableSpec,
+    default_timeout,
+)
 from .schema import SCHEMA, definition, normal
 from .schema_errors import check_schema
 from .source import parse
 from .variables import as_text
 
 SEED_FOLDER = Path(__file__).with_name("seed")
-_SHORTEST_TIMEOUT = 60  # s
 
 
 def load(text: str) -> Runbook:
@@ -85,7 +95,7 @@ def _step(entry: Mapping[str, Any], number: str, previous: tuple[str, ...]) -> S
         parameters=normal(definition(f"action_{entry['action']}"), entry["parameters"]),
         runs_on=entry.get("runs_on", CONTROLLER),
         estimate=entry["estimate"],
-        timeout=entry.get("timeout", max(3 * entry["estimate"], _SHORTEST_TIMEOUT)),
+        timeout=entry.get("timeout", default_timeout(entry["estimate"])),
         silence_timeout=entry.get("silence_timeout"),
         note=LocalText(**entry["note"]),
         tool=LocalText(**entry["tool"]),

@@ -15,6 +15,11 @@ CONTROLLER = "controller"
 ASIDES = ("check", "probe")  # commands of a step beside its action, by their keys
 
 
+def default_timeout(estimate: int) -> int:
+    """When a step is ended that gives no timeout of its own: three estimates, at least a minute."""
+    return max(3 * estimate, 60)
+
+
 class Phase(StrEnum):
     """The five boxes of the deploy flowchart, in order."""
 

@@ -1,12 +1,14 @@
 """The JSON Schema of runbooks, and what the rest of the package reads out of it: defaults, kinds of texts."""
 
 import json
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path as FilePath
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, ValidationError
+from jsonschema.validators import extend
 
 from .source import Path
 
@@ -18,7 +20,16 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 @cache
 def validator() -> Draft202012Validator:
     """The compiled schema."""
-    return Draft202012Validator(SCHEMA)
+    strict = extend(Draft202012Validator, {"pattern": _pattern})  # type: ignore[no-untyped-call]
+    made: Draft202012Validator = strict(SCHEMA)
+    return made
+
+
+def _pattern(validator: Any, pattern: str, value: Any, _schema: Any) -> Iterator[ValidationError]:
+    """`$` is the end of the text, as JSON Schema has it; Python's also stands before a last newline."""
+    whole = f"{pattern[:-1]}\\Z" if pattern.endswith("$") else pattern
+    if validator.is_type(value, "string") and not re.search(whole, value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
 
 
 def definition(name: str) -> dict[str, Any]:

@@ -111,6 +111,12 @@ def _empty(source: Source, path: Any, error: ValidationError) -> None:
     source.add(path, _("This is empty."), _("Give at least one entry, or some text."))
 
 
+def _too_long(source: Source, path: Any, error: ValidationError) -> None:
+    message = _("This is too long: %(given)d, and at most %(limit)d are allowed.")
+    mend = _("Shorten it.") if isinstance(_given(error), str) else _("Split the procedure into several runbooks.")
+    source.add(path, message, mend, given=len(_given(error)), limit=_rule(error))
+
+
 def _any_of(source: Source, path: Any, error: ValidationError) -> None:
     keys = [key for option in _rule(error) for key in option["required"]]
     source.add(path, _("One of %(keys)s is needed."), _("Add one of them here."), keys=", ".join(keys))
@@ -134,6 +140,8 @@ _WRITERS = {
     "minimum": _range,
     "maximum": _range,
     "minLength": _empty,
+    "maxLength": _too_long,
+    "maxItems": _too_long,
     "minItems": _empty,
     "minProperties": _empty,
     "anyOf": _any_of,

@@ -20,6 +20,7 @@ MAX_DEPTH = 20
 MAX_ERRORS = 200
 Path = tuple[str | int, ...]
 _BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_NOT_KEPT = re.compile("[\0\ud800-\udfff]")
 _WORDS = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
@@ -171,6 +172,7 @@ class _Builder:
         if len(path) > MAX_DEPTH:
             raise yaml.MarkedYAMLError(problem=str(_("the nesting is too deep")), problem_mark=start)
         if isinstance(event, yaml.ScalarEvent):
+            self._escapes(event, path)
             result, end = _scalar(event), event.end_mark
         elif isinstance(event, yaml.SequenceStartEvent):
             result, end = self._sequence(path)
@@ -178,6 +180,20 @@ class _Builder:
             result, end = self._mapping(path)
         self.source.values[path] = Span(start.index, end.index, start.line + 1, start.column + 1)
         return result
+
+    def _escapes(self, event: yaml.ScalarEvent, path: Path) -> None:
+        """Refuse characters that a text in double quotes may write as escapes, where nobody sees them."""
+        start: Any = event.start_mark
+        end: Any = event.end_mark
+        if event.style != '"' or "\\" not in self.source.text[start.index : end.index]:
+            return
+        mend = _("Remove it: a command must read as it runs.")
+        if _BIDI.search(event.value):
+            message = _("The text holds an invisible character that changes the direction of text.")
+            _refuse(self.source, event, path, message, mend)
+        if _NOT_KEPT.search(event.value):
+            message = _("The text holds a NUL or a broken character, which can't be kept.")
+            _refuse(self.source, event, path, message, _("Remove the NUL or the broken character."))
 
     def _sequence(self, path: Path) -> tuple[list[Any], Any]:
         items: list[Any] = []

@@ -83,7 +83,7 @@ def gauge(elapsed: float | None, budget: float | None, planned: float | None) ->
         "fill": round(GAUGE * share(elapsed, budget) / 100, 1),
         "planned": mark,
         # The two words under the axis would touch when the marks stand close together.
-        "planned_label": min(mark, GAUGE - 78.0),
+        "planned_label": max(84.0, min(mark, GAUGE - 78.0)),
         "end": GAUGE - 0.75,
     }
 

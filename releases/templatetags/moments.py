@@ -93,6 +93,12 @@ def time_of_day(moment: datetime | None, where: Zoned | str | None = None) -> st
 
 
 @register.filter
+def epoch(moment: datetime) -> int:
+    """Milliseconds since 1970, for a clock that goes on in the browser."""
+    return round(moment.timestamp() * 1000)
+
+
+@register.filter
 def ago(moment: datetime | None, where: Zoned | str | None = None) -> str:
     """The relative time, 3분 전; the moment itself is in the title."""
     if not moment:

@@ -14,7 +14,7 @@ from releases.models import Announcement, Environment, Outage, Probe, Project
 
 SHOWN_DAYS = 90
 STAGES = ("scheduled", "in_progress", "verifying", "done")
-STATES = {"scheduled": "running", "in_progress": "waiting", "verifying": "running", "done": "succeeded"}
+STATES = {"scheduled": "running", "in_progress": "running", "verifying": "running", "done": "succeeded"}
 
 
 @require_GET
@@ -52,6 +52,14 @@ def project_announcements(request: HttpRequest, slug: str) -> HttpResponse:
 
 
 def _notice(row: Announcement) -> dict[str, Any]:
+    """An announcement as it stands: its deployment knows better than what was written before it began."""
+    began = row.deployment.downtime_opened_at if row.deployment else None
+    ended = row.deployment.downtime_closed_at if row.deployment else None
+    if row.state == Announcement.State.SCHEDULED and began:
+        row.state = Announcement.State.VERIFYING if ended else Announcement.State.IN_PROGRESS
+    if began:
+        planned = row.ends_at - row.starts_at if row.ends_at and row.starts_at else None
+        row.starts_at, row.ends_at = began, ended or (began + planned if planned else None)
     reached = STAGES.index(row.state) if row.state in STAGES else -1
     stages = [
         {"label": Announcement.State(stage).label, "current": index == reached} for index, stage in enumerate(STAGES)

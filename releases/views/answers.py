@@ -6,10 +6,12 @@ from typing import Concatenate
 from urllib.parse import urlsplit
 
 from django.contrib import messages
+from django.db import IntegrityError
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
+from psycopg.errors import UniqueViolation
 
 from releases import lifecycle
 from releases.engine.errors import Blocked, EngineError, NotAllowed
@@ -44,6 +46,23 @@ def verb[**P](
             return refusal(request, _("It changed a moment ago; look at the page again and decide anew."), 409)
 
     return require_POST(member_required(answered))
+
+
+def once[**P](
+    view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
+) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+    """A form that adds a row: where a second click or person was quicker by a moment, a page says so (409)."""
+
+    @wraps(view)
+    def answered(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except IntegrityError as error:
+            if not isinstance(error.__cause__, UniqueViolation):
+                raise
+            return refusal(request, _("The same was saved a moment ago. Go back and look at what is there now."), 409)
+
+    return answered
 
 
 def refusal(request: HttpRequest, message: str, status: int, blocked: Blocked | None = None) -> HttpResponse:

@@ -1,11 +1,12 @@
 """What each audited action is called on screen."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from releases.models import AuditEvent
+from releases.models import AuditEvent, Step
 from releases.views.unknown_words import in_words
 
 # action -> (sentence, state or icon). Actions of steps and deployments carry their status's shape.
@@ -71,6 +72,15 @@ ICONS: Final = {
     "host.pin": "server",
     "step.look": "eye",
 }
+
+
+def name_steps(events: Iterable[AuditEvent]) -> None:
+    """Steps by their title in the reader's language; what is stored, and hashed, stays as it is."""
+    of_steps = [event for event in events if event.target_type == "step"]
+    titles = {str(step.pk): step for step in Step.objects.filter(pk__in={event.target_id for event in of_steps})}
+    for event in of_steps:
+        if step := titles.get(event.target_id):
+            event.target_name = f"{step.number} {step.title()}"
 
 
 def sentence(event: AuditEvent) -> str:

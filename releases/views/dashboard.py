@@ -15,6 +15,7 @@ from releases import lifecycle, permissions
 from releases.engine import clock
 from releases.models import Backup, Deployment, DeployWindow, Environment, Outage, Step
 from releases.permissions import Need, member_required, signed_in
+from releases.probes.clock import downtime
 
 SHOWN = 5
 
@@ -73,10 +74,12 @@ def _recent(environments: list[Environment]) -> dict[int, list[Deployment]]:
 
 def _card(environment: Environment, recent: list[Deployment], now: datetime) -> dict[str, Any]:
     lock = getattr(environment, "lock", None)
+    active = next((d for d in recent if d.is_active), None)
     return {
         "environment": environment,
         "current": next((d for d in recent if d.status == lifecycle.SUCCEEDED), None),
-        "active": next((d for d in recent if d.is_active), None),
+        "active": active,
+        "downtime": downtime(active, now) if active and active.downtime_opened_at else None,
         "last": list(reversed(recent[:SHOWN])),
         "lock": lock if lock and lock.expires_at > now else None,
         "window": environment.next_window(now),

@@ -11,7 +11,7 @@ from releases import audit, lifecycle, permissions, secrets
 from releases.engine.errors import EngineError
 from releases.models import DeployWindow, Environment, Probe, User, Variable
 from releases.permissions import Need, actor, member_required, signed_in
-from releases.views.answers import verb
+from releases.views.answers import once, verb
 from releases.views.environments import environment_page
 from releases.views.settings_forms import ProbeForm, VariableForm, WindowForm
 
@@ -26,7 +26,7 @@ def set_variable(request: HttpRequest, number: int) -> HttpResponse:
     """Add a variable or give it a new value. The audit log keeps the name, never the value."""
     environment = _managed(request, number)
     form = VariableForm(request.POST)
-    if form.is_valid() and form.cleaned_data["is_secret"] and _is_busy(environment):
+    if form.is_valid() and _is_busy(environment) and _about_a_secret(environment, form):
         form.add_error("value", _busy_words())
     if not form.is_valid():
         return environment_page(request, environment, 400, variable_form=form)
@@ -91,6 +91,7 @@ def remove_window(request: HttpRequest, number: int) -> HttpResponse:
 
 @require_POST
 @member_required
+@once
 def set_probe(request: HttpRequest, number: int) -> HttpResponse:
     """Set the health check of a service; a service has one per environment."""
     environment = _managed(request, number)
@@ -103,6 +104,12 @@ def set_probe(request: HttpRequest, number: int) -> HttpResponse:
         form.save()
         audit.record(actor(request), "probe.set", form.instance, url=form.instance.url)
     return redirect("releases:environment", environment.pk)
+
+
+def _about_a_secret(environment: Environment, form: VariableForm) -> bool:
+    """The value is a secret, or takes the place of one."""
+    held = environment.variables.filter(name=form.cleaned_data["name"], is_secret=True)
+    return bool(form.cleaned_data["is_secret"]) or held.exists()
 
 
 def _is_busy(environment: Environment) -> bool:

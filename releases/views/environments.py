@@ -4,7 +4,6 @@ import math
 from datetime import timedelta
 from typing import Any
 
-from django import forms
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -18,10 +17,11 @@ from releases.engine.errors import EngineError
 from releases.models import Environment
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import verb
+from releases.views.careful_forms import CarefulForm
 from releases.views.settings_forms import ProbeForm, VariableForm, WindowForm
 
 
-class EnvironmentForm(forms.ModelForm[Environment]):
+class EnvironmentForm(CarefulForm[Environment]):
     """The rules of an environment. A change voids the approvals of plans that are not started."""
 
     class Meta:
@@ -38,6 +38,7 @@ class EnvironmentForm(forms.ModelForm[Environment]):
             "checklist_lifetime",
             "requests_per_minute",
         )
+        labels = {"runbook": gettext_lazy("Runbook")}
         help_texts = {
             "is_production": gettext_lazy("Starting there asks for the environment's name."),
             "requests_per_minute": gettext_lazy("Used to say how many requests a downtime lost."),

@@ -106,6 +106,7 @@ def audit_log(request: HttpRequest) -> HttpResponse:
     rows = permissions.visible(AuditEvent, signed_in(request)).select_related("actor").order_by("-sequence")
     found = AuditFilter(request.GET, rows, request=request)
     page = Paginator(found.qs, PAGE).get_page(request.GET.get("page"))
+    audit_words.name_steps(page)
     events = [
         {"event": event, "words": audit_words.sentence(event), "state": audit_words.state_of(event)} for event in page
     ]

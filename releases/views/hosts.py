@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Any
 
-from django import forms
 from django.conf import settings
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from releases import audit, enrolment, lifecycle, permissions
@@ -17,15 +18,22 @@ from releases.engine.errors import EngineError
 from releases.models import Attempt, Environment, Host
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.remote.errors import RemoteError
-from releases.views.answers import done, verb
+from releases.views.answers import done, once, verb
+from releases.views.careful_forms import CarefulForm
 
 
-class HostForm(forms.ModelForm[Host]):
+class HostForm(CarefulForm[Host]):
     """Where a host is and how to log in there."""
 
     class Meta:
         model = Host
         fields = ("environment", "name", "role", "address", "port", "user")
+        labels = {"environment": gettext_lazy("Environment")}
+        error_messages = {
+            NON_FIELD_ERRORS: {
+                "unique_together": gettext_lazy("This environment has a host with this name or role already.")
+            }
+        }
 
     def _get_validation_exclusions(self) -> set[str]:
         """A name and a role are unique within the environment, also where that is no field of the form."""
@@ -47,6 +55,7 @@ def hosts(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @member_required
+@once
 def new_host(request: HttpRequest) -> HttpResponse:
     """Add a host; its key is pinned in the next step."""
     form = HostForm(request.POST or None)
@@ -63,6 +72,7 @@ def new_host(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @member_required
+@once
 def edit_host(request: HttpRequest, number: int) -> HttpResponse:
     """Change a host. Another address or port is another machine: its pinned key is taken back."""
     host = permissions.get(Host, signed_in(request), Need.MANAGE, "environment__project", pk=number)

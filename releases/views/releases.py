@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.core.paginator import Paginator
 from django.db import transaction
 from django.db.models import Prefetch, Q, QuerySet
@@ -18,12 +19,13 @@ from releases.actions.base import ActionError
 from releases.engine.errors import EngineError
 from releases.models import Artifact, Deployment, Project, Release
 from releases.permissions import Need, actor, member_required, signed_in
-from releases.views.answers import done, verb
+from releases.views.answers import done, once, verb
+from releases.views.careful_forms import CarefulForm
 
 PAGE = 50
 
 
-class ReleaseForm(forms.ModelForm[Release]):
+class ReleaseForm(CarefulForm[Release]):
     """A release's own facts. The migration SQL is asked for where the schema changes."""
 
     class Meta:
@@ -39,6 +41,10 @@ class ReleaseForm(forms.ModelForm[Release]):
             "migration_sql",
             "nginx_changed",
         )
+        labels = {"project": gettext_lazy("Project")}
+        error_messages = {
+            NON_FIELD_ERRORS: {"unique_together": gettext_lazy("This project has a release with this version already.")}
+        }
         widgets = {
             "notes": forms.Textarea(attrs={"rows": 4}),
             "migration_sql": forms.Textarea(attrs={"rows": 8, "class": "mono", "spellcheck": "false"}),
@@ -72,6 +78,10 @@ class ArtifactForm(forms.ModelForm[Artifact]):
     class Meta:
         model = Artifact
         fields = ("name", "service", "path", "is_folder")
+        labels = {"service": gettext_lazy("Service")}
+        error_messages = {
+            NON_FIELD_ERRORS: {"unique_together": gettext_lazy("This release has an artifact with this name already.")}
+        }
 
 
 def _release_form(request: HttpRequest, instance: Release | None = None) -> ReleaseForm:
@@ -106,6 +116,7 @@ def _last_ones() -> QuerySet[Deployment]:
 
 @require_http_methods(["GET", "POST"])
 @member_required
+@once
 def new_release(request: HttpRequest) -> HttpResponse:
     """Make a release."""
     form = _release_form(request)
@@ -122,6 +133,7 @@ def new_release(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @member_required
+@once
 def edit_release(request: HttpRequest, number: int) -> HttpResponse:
     """Change a release. Plans made from it are out of date then, and their approvals void."""
     release = permissions.get(Release, signed_in(request), Need.OPERATE, "project", pk=number)
@@ -144,13 +156,15 @@ def release(request: HttpRequest, number: int) -> HttpResponse:
 
 @require_http_methods(["POST"])
 @member_required
+@once
 def add_artifact(request: HttpRequest, number: int) -> HttpResponse:
     """Name an artifact of the release; its digest is taken now where it exists already."""
     found = permissions.get(Release, signed_in(request), Need.OPERATE, "project", "created_by", pk=number)
     form = ArtifactForm(request.POST, instance=Artifact(release=found))
     if form.is_valid() and not found.artifacts.filter(name=form.cleaned_data["name"]).exists():
-        form.save()
-        audit.record(actor(request), "artifact.register", form.instance, path=form.instance.path)
+        with transaction.atomic():
+            form.save()
+            audit.record(actor(request), "artifact.register", form.instance, path=form.instance.path)
         return redirect("releases:release", found.pk)
     if form.is_valid():
         form.add_error("name", _("The release has an artifact of this name; choose another one."))

@@ -96,8 +96,12 @@ def clock_context(run: Run, down: Downtime) -> dict[str, Any]:
         "planned": down.planned,
         "planned_note": _rail_words(run),
         "marked": down.marked,
+        "marked_ticking": deployment.downtime_opened_at is not None
+        and deployment.downtime_closed_at is None
+        and deployment.is_active,
         "marked_note": _marked_note(run),
         "measured": down.measured,
+        "measured_ticking": down.running_since is not None and down.measured is not None,
         "measured_note": _measured_note(run, down),
         "opens_at": _opens_at(run, down),
         "lost_requests": down.lost_requests or None,

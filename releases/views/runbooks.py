@@ -3,6 +3,7 @@
 import hashlib
 
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -14,10 +15,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from releases import audit, permissions
 from releases.audit import Actor
+from releases.engine.errors import Conflict
 from releases.models import Project, Runbook, RunbookVersion, User
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.runbooks import diff, loader, plan
 from releases.runbooks.messages import RunbookErrors
+from releases.views.answers import once
 
 LARGEST = 256 * 1024  # bytes of a runbook's text
 
@@ -35,6 +38,12 @@ class NewRunbookForm(forms.ModelForm[Runbook]):
     class Meta:
         model = Runbook
         fields = ("project", "key", "name")
+        labels = {"project": gettext_lazy("Project")}
+        error_messages = {
+            NON_FIELD_ERRORS: {
+                "unique_together": gettext_lazy("This project has a runbook with this short name already.")
+            }
+        }
 
 
 @require_GET
@@ -49,6 +58,7 @@ def runbooks(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @member_required
+@once
 def new_runbook(request: HttpRequest) -> HttpResponse:
     """Add a runbook; its text is edited in the next step, where mistakes are shown by line."""
     form = NewRunbookForm(request.POST or None, request.FILES or None)
@@ -98,20 +108,28 @@ def edit_runbook(request: HttpRequest, number: int) -> HttpResponse:
     if request.method == "GET":
         return _edit_page(request, found, latest.text if latest else "", "")
     text = request.POST.get("text", "").replace("\r\n", "\n")
-    base = request.POST.get("base", "")
-    if base != str(latest.number if latest else 0):
-        message = _("Somebody saved another version meanwhile; compare and save again.")
-        return _edit_page(request, found, text, message, 409)
+    note = request.POST.get("note", "")[:300]
     if problems(text):
         return _edit_page(request, found, text, _("Not saved: fix the errors first."), 400)
-    save_version(found, text, request.POST.get("note", "")[:300], signed_in(request), actor(request))
+    if "\0" in note:
+        message = _("The text holds a zero byte, which can't be kept. Remove it.")
+        return _edit_page(request, found, text, message, 400)
+    try:
+        save_version(found, text, note, signed_in(request), actor(request), request.POST.get("base", ""))
+    except Conflict as error:
+        return _edit_page(request, found, text, str(error), 409)
     return redirect("releases:runbook", found.pk)
 
 
 @require_POST
 @member_required
 def validate_runbook(request: HttpRequest) -> JsonResponse:
-    """The mistakes of a text, for the editor: line, column, path, message, mend."""
+    """The mistakes of a text, for the editor: line, column, path, message, mend.
+
+    For those who may write runbooks: a text brings regular expressions, which can keep this process busy.
+    """
+    if not permissions.may_somewhere(signed_in(request), Need.MANAGE):
+        raise PermissionDenied(_("You may not change this project's settings; ask a manager of it."))
     return JsonResponse({"errors": problems(request.POST.get("text", "").replace("\r\n", "\n"))})
 
 
@@ -136,13 +154,18 @@ def problems(text: str) -> list[dict[str, object]]:
     return []
 
 
-def save_version(found: Runbook, text: str, note: str, user: User, who: Actor) -> RunbookVersion:
-    """Keep a text as the next version. The same text as the newest one is not kept twice."""
+def save_version(found: Runbook, text: str, note: str, user: User, who: Actor, base: str) -> RunbookVersion:
+    """Keep a text as the version after `base`. The same text as the newest one is not kept twice.
+
+    Raises Conflict when another text was saved since the version `base`.
+    """
     with transaction.atomic():
         Runbook.objects.select_for_update().get(pk=found.pk)
         latest = found.latest()
         if latest is not None and latest.text == text:
             return latest
+        if base != str(latest.number if latest else 0):
+            raise Conflict(_("Somebody saved another version meanwhile; compare and save again."))
         made = RunbookVersion.objects.create(
             runbook=found,
             number=(latest.number if latest else 0) + 1,

@@ -83,6 +83,7 @@ class ProbeForm(forms.ModelForm[Probe]):
     class Meta:
         model = Probe
         fields = ("service", "url", "host", "expected_status", "expected_text", "timeout", "enabled")
+        labels = {"service": gettext_lazy("Service"), "host": gettext_lazy("Host")}
         help_texts = {
             "host": gettext_lazy("Choose the host for an address such as http://localhost:8080/health."),
         }

@@ -1,5 +1,5 @@
 // Clocks go on from the value that the server rendered; a refresh of the page corrects them.
-//   data-clock  "tenths" (03:18.4), "up" (0:32) or "down" (00:47:13)
+//   data-clock  "tenths" (03:18.4), "up" (0:32) or "down" (00:47:13, 6 d 07:28:39)
 //   data-ms     milliseconds on the clock at the moment of rendering
 //   data-since  instead of data-ms: the server's time (epoch ms) at which the clock stood at zero, or will
 import { word } from "./words.js";
@@ -35,7 +35,8 @@ function long(seconds) {
 
 function countdown(seconds) {
   const whole = Math.ceil(seconds);
-  return `${two(Math.floor(whole / 3600))}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
+  const days = Math.floor(whole / 86400);
+  return `${days ? `${word("days", { days })} ` : ""}${two(Math.floor(whole / 3600) % 24)}:${two(Math.floor(whole / 60) % 60)}:${two(whole % 60)}`;
 }
 
 /** Milliseconds on the clock of `element` now. */

@@ -112,14 +112,15 @@ export class Stream {
     if (this.after) url.searchParams.set("after", this.after);
     const headers = { Accept: "text/event-stream" };
     if (this.after) headers["Last-Event-ID"] = this.after;
-    const response = await fetch(url, { headers, cache: "no-store", signal: this.controller.signal });
-    this.check(response);
-    this.heard = performance.now();
-    this.calls.opened?.();
+    const asked = performance.now();
     const watch = setInterval(() => {
-      if (performance.now() - this.heard > SILENCE) this.controller.abort();
+      if (performance.now() - Math.max(this.heard, asked) > SILENCE) this.controller.abort();
     }, 5000);
     try {
+      const response = await fetch(url, { headers, cache: "no-store", signal: this.controller.signal });
+      this.check(response);
+      this.heard = performance.now();
+      this.calls.opened?.();
       return await this.read(response.body.getReader());
     } finally {
       clearInterval(watch);

@@ -9,7 +9,9 @@ import { word } from "./words.js";
 const GRACE = 2500; // ms without a connection before the page says so
 const HIDDEN = 60_000; // ms in the background before the stream is given up
 const POLL = 10_000;
+const FRESH = 10_000; // ms: answers of the services and sums of time go on while no step changes
 const WATCHERS = 3000; // ms: people come and go in bunches
+const RETRY = 3000; // ms until a refresh that did not bring the newest state is asked for again
 
 const live = () => document.getElementById("live");
 let stream;
@@ -17,19 +19,23 @@ let lostSince = null;
 let wasOpen = false;
 let refreshing = false;
 let again = false;
+let wanted = -1; // the newest version of the state that the stream told of
+let retry;
 let soon;
 
-/** Ask for the live part and morph it in; calls that come meanwhile are joined into one more. */
+/** Ask for the live part and morph it in; calls that come meanwhile are joined into one more, lost ones are repeated. */
 async function refresh() {
   const place = live();
   if (!place) return;
   if (refreshing) { again = true; return; }
   refreshing = true;
+  clearTimeout(retry);
   try {
     await window.htmx.ajax("GET", place.dataset.liveUrl, { target: "#live", swap: "outerMorph" });
   } finally {
     refreshing = false;
     if (again) { again = false; refresh(); }
+    else if (Number(live()?.dataset.version) < wanted) retry = setTimeout(refresh, RETRY);
   }
 }
 
@@ -44,6 +50,7 @@ function take({ name, data }) {
     dispatch("log", piece);
   } else if (name === "state") {
     const { version } = JSON.parse(data || "{}");
+    wanted = Math.max(wanted, version ?? -1);
     if (version === undefined || version > Number(live()?.dataset.version)) refresh();
   } else if (name === "watchers") {
     clearTimeout(soon);
@@ -112,6 +119,9 @@ function visibility() {
   }, HIDDEN);
 }
 
+/** Nobody's typing or open question is disturbed for a figure. */
+const isBusy = () => document.hidden || document.querySelector("dialog[open], #live :is(input, textarea, select):focus");
+
 function start() {
   const place = live();
   if (!place?.dataset.streamUrl) { showInTab(); return; }
@@ -127,6 +137,7 @@ function start() {
   });
   stream.open();
   setInterval(() => { showConnection(); showInTab(); }, 500);
+  setInterval(() => { if (!stream.closed && !stream.ended && lostSince === null && !isBusy()) refresh(); }, FRESH);
   showInTab();
   document.addEventListener("htmx:after:swap", showInTab);
   document.addEventListener("visibilitychange", visibility);

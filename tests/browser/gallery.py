@@ -83,6 +83,7 @@ class Stage:
         self.streams: list[queue.Queue[str | None]] = []
         self.sent: list[tuple[int, str]] = []
         self.status = 200
+        self.broken_lives = 0  # answers of the live part that fail before one succeeds
         self.version = 1
         self.connections: list[dict[str, str]] = []
         self.served = 0
@@ -127,6 +128,9 @@ def page(request: HttpRequest, name: str) -> HttpResponse:
 
 def live(request: HttpRequest) -> HttpResponse:
     """The live part, as a refresh gets it."""
+    if STAGE.broken_lives:
+        STAGE.broken_lives -= 1
+        return HttpResponse(status=502)
     STAGE.served += 1
     return page(request, "live")
 
@@ -183,6 +187,8 @@ def control(request: HttpRequest, act: str) -> JsonResponse:
             STAGE.streams = []
     elif act == "status":
         STAGE.status = int(request.GET["code"])
+    elif act == "break":
+        STAGE.broken_lives = int(request.GET["times"])
     return JsonResponse({"connections": STAGE.connections, "served": STAGE.served, "size": len(STAGE.log)})
 
 

@@ -119,6 +119,29 @@ def test_a_new_state_is_morphed_in_and_leaves_the_log_alone(page: Page, gallery:
     expect(page.locator("#step-s10-line-3")).to_be_visible()
 
 
+def test_a_refresh_that_was_lost_is_asked_for_again(page: Page, gallery: Gallery) -> None:
+    """The last change of a run comes once; a page that misses it would show a run that never ends."""
+    open_page(page, gallery, "deployment")
+    gallery.control("break?times=2", b"")
+    gallery.control("send?name=state&version=9", b'{"version": 9}')
+    gallery.control("send?name=done&version=9", b"{}")
+    expect(page.locator("#seen-version")).to_have_text("9", timeout=15_000)
+
+
+def test_a_connection_that_nobody_answers_is_given_up(page: Page, gallery: Gallery) -> None:
+    page.clock.install()
+    open_page(page, gallery)
+    asked: list[str] = []
+    page.route("**/events*", lambda route: asked.append(route.request.url))  # neither answered nor refused
+    gallery.control("drop", b"")
+    with page.expect_request("**/events*"):
+        page.clock.run_for(3000)
+    for _ in range(2):
+        page.clock.run_for(50_000)
+    page.wait_for_function("true")
+    assert len(asked) > 1
+
+
 def test_an_old_state_is_not_asked_for(page: Page, gallery: Gallery) -> None:
     open_page(page, gallery, "deployment")
     gallery.control("send?name=state", b'{"version": 1}')

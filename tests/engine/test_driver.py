@@ -173,6 +173,14 @@ def test_a_timeout_ends_the_step_on_the_machine(make: Callable[..., tuple[World,
     assert statuses(deployment) == {"one": lifecycle.TIMED_OUT}
 
 
+def test_a_timeout_ends_what_works_in_the_worker_too(make: Callable[..., tuple[World, Deployment]]) -> None:
+    asked = "{urls: ['http://127.0.0.1:1/'], from: controller, attempts: 300, interval: 1}"
+    _world, deployment = make(step("one", action="http_check", parameters=asked, estimate=1, timeout=1), step("two"))
+    assert drive(deployment) == lifecycle.FAILED
+    assert statuses(deployment) == {"one": lifecycle.TIMED_OUT, "two": lifecycle.PENDING}
+    assert "1 s" in deployment.error or "1초" in deployment.error
+
+
 def test_a_manual_step_waits_for_a_person(make: Callable[..., tuple[World, Deployment]]) -> None:
     manual = step("ask", action="manual", parameters="{instructions: {ko: 보세요, en: Look}}")
     world, deployment = make(manual, step("two"))
@@ -240,6 +248,22 @@ def test_a_dead_drivers_step_is_followed_not_run_again(make: Callable[..., tuple
     assert ran.read_text() == "ran\n"
     assert log_of(deployment, "one").splitlines()[-6:] == [b"1", b"2", b"3", b"4", b"5", b"6"]
     assert deployment.steps.get().attempts.count() == 1
+
+
+def test_a_failure_is_explained_by_what_an_earlier_driver_stored(
+    make: Callable[..., tuple[World, Deployment]],
+) -> None:
+    says = "echo 'sudo: a password is required'; until [ -e end ]; do sleep 0.05; done; exit 1"
+    world, deployment = make(step("one", says))
+    thread = in_background(deployment)
+    wait_for(lambda: Attempt.objects.filter(step__deployment=deployment, log_lines__gte=2).exists())
+    lease.Lease.objects.filter(deployment=deployment).update(until=clock.now() - timedelta(seconds=1))
+    second = lease.take(deployment.pk, "second")
+    thread.join(30)
+    (Path(world.project.workspace()) / "end").touch()
+    lease.release(deployment.pk, second or 0)
+    assert drive(deployment) == lifecycle.FAILED
+    assert "NOPASSWD" in deployment.error
 
 
 def lose_the_record(deployment: Deployment, settings: LazySettings) -> None:

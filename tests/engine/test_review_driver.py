@@ -3,15 +3,21 @@
 import os
 import shutil
 from collections.abc import Callable
+from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
 from django.conf import LazySettings
 
 from releases import lifecycle, secrets
+from releases.actions.base import StepContext
+from releases.actions.shell import Shell
 from releases.audit import Actor
-from releases.engine import attempts, driver, start
+from releases.engine import attempts, decide, driver, start
+from releases.engine.leasing import LeaseKeeper
 from releases.models import Attempt, AuditEvent, Deployment, Host, Release, Step, Variable, lease
+from releases.remote.local import LocalTransport
+from releases.remote.steps import StepClient, StepScript
 from tests.engine.test_driver import runbook, step
 from tests.factories import World, make_world
 
@@ -149,3 +155,60 @@ def test_an_open_attempt_whose_secrets_can_not_be_opened_is_unknown(
     first = drive(deployment)
     assert (first.status, deployment.status) == (lifecycle.UNKNOWN, lifecycle.UNKNOWN)
     assert Attempt.objects.get(step=first).reason
+
+
+def test_a_launch_that_comes_after_the_cancel_is_refused(
+    begun: Callable[..., tuple[World, Deployment]], settings: LazySettings, tmp_path: Path
+) -> None:
+    """The first driver froze before its launch; it was cancelled meanwhile, and shown so."""
+    world, deployment = begun(step("one"))
+    token = lease.take(deployment.pk, "frozen")
+    assert token is not None
+    attempt = attempts.begin(deployment.steps.get(), token, None)
+    lease.release(deployment.pk, token)
+    decide.cancel(deployment, Actor(world.requester))
+    assert drive(deployment).status == lifecycle.CANCELLED
+    late = StepScript(
+        attempt=attempt.remote_id,
+        text=f"touch {tmp_path}/ran".encode(),
+        parameters={},
+        secrets={},
+        lock=f"environment-{world.environment.pk}",
+        token=token,
+        timeout=10,
+        silence_timeout=None,
+    )
+    client = StepClient(LocalTransport(), str(settings.ATTEMPTS_DIR))
+    status = client.launch_and_follow(late, 0, lambda data: None, lambda: False)
+    assert (status.state, (tmp_path / "ran").exists()) == ("fenced", False)
+
+
+def test_our_own_fault_after_the_launch_is_unknown_and_not_tried_again(
+    begun: Callable[..., tuple[World, Deployment]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(action: Shell, context: StepContext) -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(Shell, "succeeded", broken)
+    _world, deployment = begun(step("one", "echo ran >> ran", retry="{attempts: 2, delay: 0}"))
+    first = drive(deployment)
+    assert (first.status, deployment.status) == (lifecycle.UNKNOWN, lifecycle.UNKNOWN)
+    assert "a fault of ours" in first.reason
+    assert (Path(deployment.release.project.workspace()) / "ran").read_text() == "ran\n"
+
+
+def test_a_step_may_be_put_away_while_another_asks_whether_to_let_go(
+    begun: Callable[..., tuple[World, Deployment]],
+) -> None:
+    _world, deployment = begun(step("one"), step("two"))
+    asked = driver.Driver(deployment.pk, 1, LeaseKeeper(deployment.pk, 1))
+    asked.ends = 0.0
+
+    class Ending:
+        @property
+        def direct(self) -> bool:
+            asked.performing.clear()  # as the driver's own thread does at any moment
+            return False
+
+    asked.performing = dict.fromkeys(("one", "two"), (Ending(), Future()))  # type: ignore[assignment]
+    assert asked._let_go()

@@ -1,6 +1,7 @@
 """`python -m tests.faults`: break a running Cloud Wiki in every way of the list and count what was lost.
 
-`--runs N` runs of each fault (default 3), `--seed S` makes them the same again, names (F1 F9) choose some.
+`--runs N` runs of each fault (default 3), `--seed S` makes them the same again, names (F1 F9) choose some, and
+F1=before_start only that point of it. `--limits` also holds the limits of time, which a busy machine may miss.
 Prints a row for each fault, then "N passed, N failed". Exit code 1 when anything failed.
 """
 
@@ -12,9 +13,8 @@ import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from random import Random
 
-from tests.faults.registry import FAULTS, Fault
+from tests.faults.registry import FAULTS, Fault, Turns
 from tests.faults.report import Row, last_line
 from tests.faults.rig import Rig
 from tests.faults.run import Result
@@ -29,6 +29,7 @@ class Suite:
     def __init__(self, rig: Rig, seed: str) -> None:
         self.rig, self.seed = rig, seed
         self.slots: list[Slot] = []
+        self.only = ""
 
     def place(self, count: int) -> list[Slot]:
         """So many slots, with no orders left from an earlier fault."""
@@ -38,8 +39,9 @@ class Suite:
             slot.forget_orders()
         return self.slots[:count]
 
-    def row(self, fault: Fault, runs: int) -> Row:
-        """All runs of one fault."""
+    def row(self, fault: Fault, runs: int, only: str = "") -> Row:
+        """All runs of one fault, or of one point of it."""
+        self.only = only
         if reason := fault.needs():
             return Row(fault, skipped=reason)
         began = time.monotonic()
@@ -54,7 +56,7 @@ class Suite:
         def work(number: int) -> Result:
             slot = free.pop()
             try:
-                random = Random(f"{self.seed}-{fault.name}-{number}")
+                random = Turns(f"{self.seed}-{fault.name}-{number}", number, self.only)
                 return guarded(lambda: fault.one(slot, random))  # type: ignore[misc]
             finally:
                 free.append(slot)
@@ -67,7 +69,7 @@ class Suite:
         results: list[Result] = []
         while len(results) < runs:
             count = min(fault.width, runs - len(results), WIDTH)
-            random = Random(f"{self.seed}-{fault.name}-{len(results)}")
+            random = Turns(f"{self.seed}-{fault.name}-{len(results)}", len(results), self.only)
             broken = guarded_crowd(lambda: fault.crowd(self.rig, self.place(count), random), count)  # type: ignore[misc] # noqa: B023
             results.extend(broken)
         return results
@@ -109,19 +111,21 @@ def main() -> int:
     parser.add_argument("names", nargs="*", help="such as F1 F9; none means all")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--seed", default="1")
+    parser.add_argument("--limits", action="store_true", help="hold the limits of time, too")
     parser.add_argument("--json", type=Path, help="also write the rows to this file")
     chosen = parser.parse_args()
     from tests.faults import catalogue  # noqa: F401 - registers the faults
 
-    unknown = [name for name in chosen.names if name not in FAULTS]
+    wanted = [name.partition("=")[::2] for name in chosen.names or sorted(FAULTS, key=lambda name: FAULTS[name].order)]
+    unknown = [name for name, _only in wanted if name not in FAULTS]
     if unknown:
         parser.error(f"no such fault: {', '.join(unknown)}; there are {', '.join(FAULTS)}")
-    faults = sorted((FAULTS[name] for name in chosen.names or FAULTS), key=lambda fault: fault.order)
     rows = []
     with Rig() as rig:
         suite = Suite(rig, chosen.seed)
-        for fault in faults:
-            row = suite.row(fault, chosen.runs)
+        for name, only in wanted:
+            row = suite.row(FAULTS[name], chosen.runs, only)
+            row.held_to_limits = chosen.limits
             rows.append(row)
             say(row.text())
             for problem in row.problems[:10]:

@@ -1,6 +1,6 @@
 """The faults, by number. A module of faults registers its own with the decorators below."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -8,8 +8,24 @@ from tests.faults.rig import Rig
 from tests.faults.run import Result
 from tests.faults.slot import Slot
 
-One = Callable[[Slot, Random], Result]
-Crowd = Callable[[Rig, list[Slot], Random], list[Result]]
+
+class Turns(Random):
+    """The randomness of one run. `turn` goes through its options run by run, so that many runs cover them evenly."""
+
+    def __init__(self, seed: str, number: int, only: str = "") -> None:
+        super().__init__(seed)
+        self.number, self.only = number, only
+
+    def turn[T](self, options: Sequence[T]) -> T:
+        """This run's option, or the one that was asked for by name."""
+        for option in options:
+            if self.only and self.only == getattr(option, "__name__", str(option)):
+                return option
+        return options[self.number % len(options)]
+
+
+One = Callable[[Slot, Turns], Result]
+Crowd = Callable[[Rig, list[Slot], Turns], list[Result]]
 
 
 @dataclass(frozen=True)

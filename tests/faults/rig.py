@@ -160,6 +160,10 @@ class Rig:
 
         return redis.Redis.from_url(settings.REDIS_URL, socket_timeout=5)
 
+    def until_working(self, worker: Program) -> None:
+        """Wait until the worker takes messages."""
+        until(lambda: b" ready" in worker.log.read_bytes(), 90, "a worker to be ready")
+
     def order(self, subject: int, point: str, what: str = "kill") -> Path:
         """Have a worker do `what` when the deployment reaches the point; returns the file that is taken then."""
         folder = self.data / "faults"

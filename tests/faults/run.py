@@ -40,6 +40,13 @@ class Result:
             self.fail("", problem)
 
 
+def now() -> datetime:
+    """The database's time (UTC)."""
+    from releases.engine import clock
+
+    return clock.now()
+
+
 class Run:
     """`deployment` is the row as it was at the start; ask for its steps anew each time."""
 
@@ -51,13 +58,48 @@ class Run:
         """Number of the deployment."""
         return int(self.deployment.pk)
 
-    def start(self) -> None:
-        """Press start."""
+    def start(self, digest: str = "") -> None:
+        """Press start, having seen the plan with this digest (default: the newest). Raises EngineError."""
         from releases.audit import Actor
         from releases.engine import start
 
         user = self.slot.world.requester
-        start.start(self.deployment, user, Actor(user), self.deployment.plan.digest)
+        start.start(self.deployment, user, Actor(user), digest or self.deployment.plan.digest)
+
+    def cancel(self) -> None:
+        """Press cancel. Raises EngineError."""
+        from releases.audit import Actor
+        from releases.engine import decide
+        from releases.models import Deployment
+
+        decide.cancel(Deployment.objects.get(pk=self.pk), Actor(self.slot.world.requester))
+
+    def retry(self) -> None:
+        """Have its first step tried again. Raises EngineError."""
+        from releases.audit import Actor
+        from releases.engine import decide
+
+        decide.retry(self.step(self.works[0].key), Actor(self.slot.world.requester))
+
+    def rebuild(self) -> None:
+        """Give the draft a plan of the rows as they are now."""
+        from releases.audit import Actor
+        from releases.engine import prepare
+
+        prepare.rebuild(self.deployment, Actor(self.slot.world.requester))
+        self.deployment.refresh_from_db()
+
+    def twin(self) -> Run:
+        """Another draft of the same plan, by which the host marks the same file."""
+        return Run(self.slot, self.slot.world.draft(), self.works, self.marks)
+
+    def shown(self) -> str:
+        """The status that the API tells people."""
+        from django.test import Client
+
+        client = Client(SERVER_NAME="localhost")
+        client.force_login(self.slot.world.requester)
+        return str(client.get(f"/api/deployments/{self.pk}").json()["status"])
 
     def status(self) -> str:
         """Of the deployment, now."""

@@ -2,6 +2,8 @@
 
 import json
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,6 +117,21 @@ class Slot:
         run = self.draft(*works)
         run.start()
         return run
+
+    @contextmanager
+    def ruled(self, **rules: Any) -> Iterator[None]:
+        """The environment with other rules for a while."""
+        from releases.models import Environment
+
+        row = Environment.objects.filter(pk=self.world.environment.pk)
+        before = row.values(*rules).get()
+        row.update(**rules)
+        self.world.environment.refresh_from_db()
+        try:
+            yield
+        finally:
+            row.update(**before)
+            self.world.environment.refresh_from_db()
 
     def order(self, point: str, shell: str) -> Path:
         """Have the host run `shell` once when the step wrapper reaches the point there."""

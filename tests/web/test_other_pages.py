@@ -2,11 +2,14 @@
 
 import json
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
 
 from releases import lifecycle, secrets
 from releases.engine import clock
@@ -15,6 +18,7 @@ from releases.models import (
     AuditEvent,
     Backup,
     Deployment,
+    Environment,
     EnvironmentLock,
     Host,
     Probe,
@@ -91,6 +95,25 @@ def test_the_number_of_queries_does_not_grow(client: Client, world: World, path:
     with CaptureQueriesContext(connection) as few:
         client.get(path)
     grow(world, 12, first=2)
+    with CaptureQueriesContext(connection) as many:
+        assert client.get(path).status_code == 200
+    assert len(many) <= len(few), "\n".join(query["sql"][:200] for query in many)
+
+
+@pytest.mark.parametrize("name", ["release", "environment", "host", "runbook", "new_deployment"])
+def test_the_number_of_queries_of_one_row_does_not_grow(client: Client, world: World, name: str) -> None:
+    rows: dict[str, Any] = {
+        "release": world.release, "environment": world.environment, "host": world.host, "runbook": world.runbook,
+    }  # fmt: skip
+    path = reverse(f"releases:{name}", args=[rows[name].pk] if name in rows else [])
+    grow(world, 2)
+    client.get(path)
+    with CaptureQueriesContext(connection) as few:
+        client.get(path)
+    grow(world, 12, first=2)
+    Deployment.objects.update(release=world.release)
+    for _more in range(5):
+        world.save_runbook(SIMPLE_RUNBOOK)
     with CaptureQueriesContext(connection) as many:
         assert client.get(path).status_code == 200
     assert len(many) <= len(few), "\n".join(query["sql"][:200] for query in many)
@@ -278,6 +301,25 @@ class TestHistory:
         assert len(client.get("/history/?status=succeeded").context["page_obj"]) == 3
         assert len(client.get("/history/?status=failed").context["page_obj"]) == 0
         assert len(client.get("/history/?release=v1.0").context["page_obj"]) == 1
+
+    def test_it_filters_by_who_where_and_when(self, client: Client, world: World) -> None:
+        newest = Deployment.objects.latest("pk")
+        Deployment.objects.filter(pk=newest.pk).update(
+            requested_by=world.approver, created_at=clock.now() - timedelta(days=40)
+        )
+        month_ago = f"{timezone.localdate() - timedelta(days=30)}"
+        empty = Environment.objects.create(project=world.project, key="staging", name="스테이징")
+        rest = Deployment.objects.count() - 1
+        for query, count in {
+            f"requested_by={world.approver.pk}": 1,
+            f"requested_by={world.requester.pk}": rest,
+            f"until={month_ago}": 1,
+            f"since={month_ago}": rest,
+            f"environment={world.environment.pk}": rest + 1,
+            f"environment={empty.pk}": 0,
+            "kind=rollback": 0,
+        }.items():
+            assert client.get(f"/history/?{query}").context["page_obj"].paginator.count == count, query
 
     def test_csv_and_json_hold_what_the_filter_finds(self, client: Client) -> None:
         text = b"".join(client.get("/history/?status=succeeded&format=csv").streaming_content).decode()  # type: ignore[arg-type]

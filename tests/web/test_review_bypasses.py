@@ -10,10 +10,10 @@ from releases.actions import artifacts
 from releases.actions.base import ActionError
 from releases.audit import Actor
 from releases.engine import clock, decide, start
-from releases.engine.errors import Blocked
+from releases.engine.errors import Blocked, EngineError
 from releases.models import Artifact, AuditEvent, ChecklistItem, Deployment, Host, Membership, Release, Variable
-from tests.factories import World, make_user
-from tests.web.test_gate import codes, ready
+from tests.factories import SIMPLE_RUNBOOK, World, make_user
+from tests.web.test_gate import codes, go, ready
 
 UPLOAD = """
 kind: deploy
@@ -140,3 +140,64 @@ def test_the_digest_names_no_secret_value(world: World) -> None:
     deployment = world.draft()
     assert "the-first-password" not in str(deployment.plan.content)
     assert start.current_digest(deployment) == deployment.plan.digest
+
+
+CHECKED_ELSEWHERE = SIMPLE_RUNBOOK.replace(
+    "en: Looked at it}", "en: Looked at it}, proof: disk_free, parameters: {runs_on: db, path: /}"
+)
+TOKEN = SIMPLE_RUNBOOK.replace("steps:", "variables:\n  - {name: token, type: secret}\nsteps:").replace(
+    "echo one", "cat {token_file}"
+)
+
+
+def test_a_host_that_only_a_check_looks_at_is_part_of_the_plan_and_of_the_gate(world: World) -> None:
+    world.save_runbook(CHECKED_ELSEWHERE)
+    with pytest.raises(EngineError, match="db"):
+        world.draft()
+    host = Host.objects.create(environment=world.environment, name="db-1", role="db", address="127.0.0.2", user="x")
+    deployment = world.draft()
+    assert "host_unpinned" in codes(deployment)
+    Host.objects.filter(pk=host.pk).update(address="127.0.0.3")
+    assert "plan_changed" in codes(deployment)
+
+
+@pytest.mark.parametrize("change", [{"repository": "/srv/other.git"}, {"workspace_folder": "/srv/other"}])
+def test_another_repository_or_workspace_voids_the_approval(world: World, change: dict[str, str]) -> None:
+    deployment = ready(world)
+    type(world.project).objects.filter(pk=world.project.pk).update(**change)
+    assert codes(deployment) == ["plan_changed"]
+
+
+def test_a_value_called_workspace_is_the_environments_own(world: World) -> None:
+    text = SIMPLE_RUNBOOK.replace("steps:", "variables:\n  - {name: workspace}\nsteps:")
+    world.save_runbook(text.replace("echo one", "echo {workspace}"))
+    Variable.objects.create(environment=world.environment, name="workspace", value="/srv/mine")
+    assert world.draft().plan.content["steps"][0]["lines"] == ["echo /srv/mine"]
+
+
+def test_what_the_runbook_takes_for_secret_is_not_taken_from_a_plain_variable(world: World) -> None:
+    world.save_runbook(TOKEN)
+    Variable.objects.create(environment=world.environment, name="token", value="in-plain-text")
+    with pytest.raises(EngineError, match="token") as caught:
+        world.draft()
+    assert "in-plain-text" not in str(caught.value)
+
+
+def test_an_optional_secret_that_a_step_opens_must_be_there(world: World) -> None:
+    world.save_runbook(TOKEN.replace("type: secret", "type: secret, required: false"))
+    with pytest.raises(EngineError, match="token"):
+        world.draft()
+
+
+def test_a_plain_value_does_not_replace_a_secret_while_its_deployment_runs(client: Client, world: World) -> None:
+    row = secret(world, "the-first-password")
+    go(world, ready(world))
+    form = {"name": row.name, "type": "string", "value": "plain"}
+    assert client.post(f"/environments/{world.environment.pk}/variables", form).status_code == 400
+    assert Variable.objects.get(pk=row.pk).is_secret
+
+
+def test_texts_of_runbooks_are_read_only_for_those_who_may_write_them(client: Client, world: World) -> None:
+    assert client.post("/runbooks/validate", {"text": "kind: deploy"}).status_code == 200
+    Membership.objects.filter(user=world.requester).update(can_manage=False)
+    assert client.post("/runbooks/validate", {"text": "kind: deploy"}).status_code == 403

@@ -141,8 +141,10 @@ class TestEveryScreen:
             environment=world.environment, deployment=run.deployment, title_ko="점검", title_en="M", state="in_progress"
         )
         html = Client().get(f"/announcements/{world.project.slug}/").content.decode()
-        assert '<section class="ann s-waiting' in html or "s-waiting" in html
-        assert "s-failed" not in html.split("<main")[1]
+        main = html.split("<main")[1]
+        assert "ann s-" in main
+        assert "ann s-succeeded" not in main
+        assert "s-failed" not in main
 
     def test_exports_name_it(self, world: World, run: Driven) -> None:
         (row,) = csv.DictReader(io.StringIO(text_of(world.requester, "/history/?format=csv").removeprefix("\ufeff")))

@@ -57,6 +57,14 @@ WRONG = [
     ("    runs_on: app\n", "", 12, "steps[0]", "where it runs", "runs_on"),
     ("key: start", "key: stop", 22, "steps[1].key", "used twice; first on line 12", "own"),
     ("    estimate: 2m", "    estimate: 4m", 33, "steps[1].timeout", "240 s is longer", "Raise"),
+    (
+        "action: shell\n    runs_on: app\n    parameters:\n      command: stop {db_name}",
+        "action: wait\n    parameters:\n      seconds: 3m",
+        18,
+        "steps[0].parameters.seconds",
+        "lasts 180 s",
+        "longer timeout",
+    ),
     ("    estimate: 2m", "    estimate: 2m\n    after: [sotp]", 33, "steps[1].after[0]", "sotp", "stop, start"),
     ("    estimate: 2m", "    estimate: 2m\n    after: [start]", 33, "steps[1].after", "start → start", "Remove"),
     ("    estimate: 2m", "    estimate: 2m\n    after: [stop, stop]", 33, "steps[1].after", "twice", "Keep one"),
@@ -193,6 +201,44 @@ def test_wrong_shapes_anywhere_never_break_the_loader():
                 load("\n".join(lines))
             except RunbookErrors as caught:
                 assert all(str(error) for error in caught.errors)
+
+
+@pytest.mark.parametrize("action", ["[x]", "{a: b}", "null"])
+def test_an_action_of_a_wrong_shape_on_the_controller_is_an_error(action):
+    text = broken("action: shell", f"action: {action}").replace("runs_on: app", "runs_on: controller", 1)
+    assert any(error.path == "steps[0].action" for error in errors_of(text))
+
+
+@pytest.mark.parametrize("pattern", ["(" * 5000 + ")" * 5000, "a{99999999999999999999}"])
+def test_a_regular_expression_too_large_for_python_is_an_error(pattern):
+    text = broken("type: identifier", f"type: string\n    default: a\n    pattern: '{pattern}'")
+    assert any(error.path == "variables[0].pattern" for error in errors_of(text))
+
+
+@pytest.mark.parametrize("old", ["key: stop", "name: db_name", "runs_on: app", "estimate: 1m"])
+def test_a_newline_at_the_end_of_a_word_is_not_overlooked(old):
+    key, value = old.split(": ")
+    errors = errors_of(broken(old, f'{key}: "{value}\\n"'))
+    assert any("right form" in str(error.message) for error in errors)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "message"),
+    [
+        ("title: {ko: 중단}", f"title: {{ko: {'a' * 201}}}", "steps[0].title.ko", "201, and at most 200"),
+        ("title: {en: Ready}", f"title: {{en: {'a' * 201}}}", "checklist[0].title.en", "201, and at most 200"),
+        ("key: stop", f"key: {'a' * 61}", "steps[0].key", "61, and at most 60"),
+        ("role: DevOps", "role: DevOps\n    number: '12345678901'", "steps[0].number", "11, and at most 10"),
+    ],
+)
+def test_what_is_too_long_to_be_kept_is_refused(old, new, path, message):
+    assert any(error.path == path and message in str(error.message) for error in errors_of(broken(old, new)))
+
+
+def test_too_many_steps_are_counted_in_the_error():
+    step = SMALL[SMALL.index("  - key: start") :].replace("closes_downtime: true", "idempotent: true")
+    text = SMALL + "".join(step.replace("key: start", f"key: k{number}") for number in range(199))
+    assert any("201, and at most 200" in str(error.message) for error in errors_of(text))
 
 
 def test_a_flood_of_mistakes_is_cut_and_costs_little():
