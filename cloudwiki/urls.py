@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 
 from cloudwiki import health
+from releases.api import api
 from releases.views.accounts import LoginView, LogoutView
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -13,5 +14,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("admin/", admin.site.urls),
     path("login/", LoginView.as_view(), name="login"),
     path("logout/", LogoutView.as_view(), name="logout"),
+    path("api/", api.urls),  # here, not below: it finds its own addresses by an outermost namespace
     path("", include("releases.urls")),
 ]

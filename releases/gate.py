@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from releases import lifecycle
-from releases.models import ChecklistItem, Deployment, Host
+from releases.models import ChecklistItem, Deployment, Environment, Host
 
 HOST_CHECK_LIFETIME = timedelta(minutes=10)
 
@@ -23,7 +23,8 @@ class Blocker:
     """One reason: a stable code, a sentence, a detail line, and what mends it.
 
     `mend` names the button beside it: "prove", "tick", "approve", "unlock", "rebuild", "check_hosts",
-    "pin_host", "release", "deployment", or "" when there is none; `target` is the row it acts on.
+    "pin_host", "release", "deployment", or "" when there is none; `target` is the row it acts on. `state`: the status
+    of what stands in the way, where it has one that must be seen.
     """
 
     code: str
@@ -31,6 +32,7 @@ class Blocker:
     detail: str = ""
     mend: str = ""
     target: int | None = None
+    state: str = ""
 
 
 def blockers(deployment: Deployment, now: datetime, current_digest: str | None) -> list[Blocker]:
@@ -65,9 +67,20 @@ def environment_blockers(deployment: Deployment, now: datetime) -> list[Blocker]
         found.append(Blocker("locked", _("The environment is locked"), detail, "unlock", environment.pk))
     active = environment.deployments.filter(status__in=lifecycle.ACTIVE).exclude(pk=deployment.pk).first()
     if active is not None:
-        detail = _("#%(number)s holds %(environment)s.") % {"number": active.pk, "environment": environment}
-        found.append(Blocker("active", _("Another deployment is active"), detail, "deployment", active.pk))
+        found.append(_held(environment, active))
     return found
+
+
+def _held(environment: Environment, active: Deployment) -> Blocker:
+    words = {"number": active.pk, "environment": environment}
+    if active.status == lifecycle.UNKNOWN:
+        detail = _(
+            "#%(number)s holds %(environment)s: how one of its steps ended is unknown, and a person must decide."
+        )
+        message = _("The outcome of another deployment is unknown")
+        return Blocker("active", message, detail % words, "deployment", active.pk, lifecycle.UNKNOWN)
+    detail = _("#%(number)s holds %(environment)s.") % words
+    return Blocker("active", _("Another deployment is active"), detail, "deployment", active.pk)
 
 
 def stale(item: ChecklistItem, now: datetime, lifetime: int) -> bool:

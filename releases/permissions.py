@@ -49,6 +49,7 @@ PROJECT_OF: dict[type[Model], str] = {
     models.Approval: "deployment__environment__project",
     models.Step: "deployment__environment__project",
     models.Attempt: "step__deployment__environment__project",
+    models.Look: "step__deployment__environment__project",
     models.AttemptFile: "attempt__step__deployment__environment__project",
     models.Backup: "environment__project",
     models.Outage: "probe__environment__project",

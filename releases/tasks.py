@@ -20,6 +20,14 @@ def prove(item_id: int, user_id: int | None, address: str) -> None:
 
 
 @shared_task
+def look(look_id: int) -> None:
+    """Run the probe command of a step of unknown outcome, for a person."""
+    from releases.engine.looking import carry_out
+
+    carry_out(look_id)
+
+
+@shared_task
 def check_hosts(environment_id: int) -> None:
     """Try every host of an environment and keep what was found."""
     from releases.enrolment import check_environment_by_id

@@ -2,7 +2,6 @@
 
 from django.urls import URLPattern, URLResolver, path
 
-from releases.api import api
 from releases.views import (
     announcements,
     backups,
@@ -43,6 +42,7 @@ deployment_verbs: list[URLPattern | URLResolver] = [
     path("steps/<int:number>/retry", decide.retry, name="retry"),
     path("steps/<int:number>/skip", decide.skip, name="skip"),
     path("steps/<int:number>/confirm", decide.confirm, name="confirm"),
+    path("steps/<int:number>/look", decide.look, name="look"),
     path("steps/<int:number>/resolve", decide.resolve, name="resolve"),
 ]
 
@@ -118,7 +118,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *host_urls,
     *environment_urls,
     *public_urls,
-    path("api/", api.urls),
     *deployment_verbs,
     *live_urls,
 ]

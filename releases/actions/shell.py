@@ -4,6 +4,7 @@ from releases.actions import artifacts
 from releases.actions.base import Script, ScriptAction, StepContext
 from releases.actions.explain import explain_tail
 from releases.actions.texts import shown
+from releases.models import Deployment
 from releases.runbooks.model import CONTROLLER
 from releases.runbooks.placeholders import CompiledScript
 
@@ -11,11 +12,11 @@ _SHOW = "printf '%s\\n' \"$step_shown\"\n"
 _WORKSPACE = 'cd -- "$step_workspace" || exit\n'
 
 
-def in_place(context: StepContext, command: CompiledScript) -> Script:
-    """A command of the step, run in the project's workspace where the step runs on the controller."""
-    if context.planned.runs_on != CONTROLLER:
+def in_place(deployment: Deployment, runs_on: str, command: CompiledScript) -> Script:
+    """A command of a step or a check, run in the project's workspace where it runs on the controller."""
+    if runs_on != CONTROLLER:
         return Script(command.text, command.parameters, command.secrets)
-    parameters = {**command.parameters, "step_workspace": context.deployment.release.project.workspace()}
+    parameters = {**command.parameters, "step_workspace": deployment.release.project.workspace()}
     return Script(_WORKSPACE + command.text, parameters, command.secrets)
 
 
@@ -25,7 +26,7 @@ class Shell(ScriptAction):
     kind = "shell"
 
     def script(self, context: StepContext) -> Script:
-        script = in_place(context, context.planned.scripts["command"])
+        script = in_place(context.deployment, context.planned.runs_on, context.planned.scripts["command"])
         parameters = {**script.parameters, "step_shown": shown(context.planned.lines)}
         return Script(_SHOW + script.text, parameters, script.secrets)
 

@@ -4,8 +4,9 @@ from typing import Any
 
 from releases import lifecycle
 from releases.engine import clock, start
+from releases.engine.looking import last_looks
 from releases.gate import Blocker
-from releases.models import Attempt, Deployment, Step
+from releases.models import Attempt, Deployment, Look, Step
 from releases.probes.clock import downtime
 
 
@@ -37,7 +38,7 @@ def detail_out(deployment: Deployment) -> dict[str, Any]:
         **deployment_out(deployment),
         "blockers": [blocker_out(blocker) for blocker in found],
         "checklist": [_item_out(item, deployment) for item in deployment.checklist.all()],
-        "steps": [_step_out(step) for step in deployment.steps.prefetch_related("attempts")],
+        "steps": _steps_out(deployment),
         "downtime": {
             "planned": measured.planned,
             "marked": measured.marked,
@@ -57,6 +58,7 @@ def blocker_out(blocker: Blocker) -> dict[str, Any]:
         "detail": blocker.detail,
         "mend": blocker.mend,
         "target": blocker.target,
+        "state": blocker.state,
     }
 
 
@@ -70,6 +72,32 @@ def _item_out(item: Any, deployment: Deployment) -> dict[str, Any]:
         "ticked": item.ticked_at is not None and item.plan_digest == deployment.plan.digest,
         "note": item.note,
     }
+
+
+def _steps_out(deployment: Deployment) -> list[dict[str, Any]]:
+    looks = {look.step_id: look_out(look) for look in last_looks(deployment)}
+    probes = {entry["key"]: entry.get("asides", {}).get("probe", []) for entry in deployment.plan.content["steps"]}
+    return [
+        _step_out(step) | {"probe": probes.get(step.key, []), "look": looks.get(step.pk)}
+        for step in deployment.steps.prefetch_related("attempts")
+    ]
+
+
+def look_out(look: Look) -> dict[str, Any]:
+    """What a look showed; `ending` is "" while it goes on."""
+    names = (
+        "id",
+        "host_name",
+        "asked_at",
+        "began_at",
+        "ended_at",
+        "ending",
+        "exit_code",
+        "output",
+        "is_cut",
+        "problem",
+    )
+    return {**{name: getattr(look, name) for name in names}, "asked_by": str(look.asked_by)}
 
 
 def _step_out(step: Step) -> dict[str, Any]:

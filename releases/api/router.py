@@ -9,7 +9,7 @@ from ninja.security import django_auth
 
 from releases import lifecycle, permissions
 from releases.api import answers, schemas
-from releases.engine import consent, decide, prepare, start, wake
+from releases.engine import consent, decide, looking, prepare, start, wake
 from releases.engine.errors import Blocked, EngineError, NotAllowed
 from releases.models import ChecklistItem, Deployment, Environment, Host, Release, Step
 from releases.permissions import Need, actor, member_required, signed_in
@@ -158,6 +158,14 @@ def confirm(request: HttpRequest, number: int, given: schemas.ConfirmIn) -> Any:
     """Answer a manual step."""
     decide.confirm(_step(request, number), actor(request), given.worked, given.note, [])
     return given
+
+
+@api.post("/steps/{number}/look", response={202: schemas.LookOut, 409: schemas.ErrorOut})
+def look(request: HttpRequest, number: int) -> Any:
+    """Run the probe command of a step of unknown outcome; what it shows stands in the deployment's step."""
+    made = looking.ask(_step(request, number), signed_in(request), actor(request))
+    made.refresh_from_db()
+    return 202, answers.look_out(made)
 
 
 @api.post("/steps/{number}/resolve", response={200: schemas.AnswerIn, 409: schemas.ErrorOut})

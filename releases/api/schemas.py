@@ -5,6 +5,9 @@ from typing import Any
 
 from ninja import Field, Schema
 
+from releases import lifecycle
+from releases.models import LookEnding
+
 TEXT = r"^[^\x00]*$"  # PostgreSQL's texts hold no zero byte
 
 
@@ -43,14 +46,23 @@ class ConfirmIn(Schema):
     note: str = Field(default="", max_length=2000, pattern=TEXT)
 
 
+def _one_of(table: lifecycle.Transitions) -> Any:
+    """A status from the life cycle's table, named in the API's description one by one."""
+    return Field(
+        description="unknown: nobody knows how it ended, it is neither a success nor a failure, and a person decides.",
+        json_schema_extra={"enum": list(table)},
+    )
+
+
 class BlockerOut(Schema):
-    """A reason why a deployment may not start."""
+    """A reason why a deployment may not start. `state`: the status of what stands in the way, such as unknown."""
 
     code: str
     message: str
     detail: str
     mend: str
     target: int | None
+    state: str
 
 
 class AttemptOut(Schema):
@@ -58,7 +70,7 @@ class AttemptOut(Schema):
 
     id: int
     number: int
-    status: str
+    status: str = _one_of(lifecycle.ATTEMPT)
     host_name: str
     exit_code: int | None
     reason: str
@@ -69,20 +81,42 @@ class AttemptOut(Schema):
     log_lines: int
 
 
+class LookOut(Schema):
+    """What the probe command of a step of unknown outcome showed, secrets masked. It decides nothing.
+
+    `ending`: "" while it goes on, exited, timed_out, unreachable (the machine did not answer) or impossible; only
+    exited has an `exit_code`, the others say why in `problem`. `is_cut`: it printed more than the 64 KB kept.
+    """
+
+    id: int
+    asked_by: str
+    asked_at: datetime
+    began_at: datetime | None
+    ended_at: datetime | None
+    host_name: str
+    ending: str = Field(json_schema_extra={"enum": ["", *LookEnding.values]})
+    exit_code: int | None
+    output: str
+    is_cut: bool
+    problem: str
+
+
 class StepOut(Schema):
-    """One step with its tries."""
+    """One step with its tries. `probe`: the lines of its probe command, if it has one; `look`: the last one made."""
 
     id: int
     key: str
     number: str
     title: str
     action: str
-    status: str
+    status: str = _one_of(lifecycle.STEP)
     reason: str
     estimate: int
     started_at: datetime | None
     finished_at: datetime | None
     attempts: list[AttemptOut]
+    probe: list[str]
+    look: LookOut | None
 
 
 class ItemOut(Schema):
@@ -113,7 +147,7 @@ class DeploymentOut(Schema):
     release: str
     environment: str
     kind: str
-    status: str
+    status: str = _one_of(lifecycle.DEPLOYMENT)
     version: int
     digest: str
     estimate: int

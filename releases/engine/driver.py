@@ -12,12 +12,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 
 import structlog
-from django.core.exceptions import ImproperlyConfigured
 from django.db import InterfaceError, OperationalError, connection
 from django.db.models.functions import Now
 
-from releases import lifecycle, secrets
-from releases.engine import attempts, conclude, handover, wake
+from releases import lifecycle
+from releases.engine import attempts, conclude, handover, plan_secrets, wake
 from releases.engine.crew import Crew
 from releases.engine.errors import Conflict
 from releases.engine.leasing import LeaseKeeper
@@ -76,7 +75,7 @@ class Driver:
         self.performing: dict[str, tuple[Performance, Future[None]]] = {}
         self.cancelled = self.deployment.status == lifecycle.CANCELLING
         self.ends = time.monotonic() + SLICE_SECONDS
-        opened, trouble = self._secrets()
+        opened, trouble = plan_secrets.opened(self.deployment)
         self.run = Run(
             deployment=self.deployment,
             token=token,
@@ -85,7 +84,7 @@ class Driver:
             values=self.deployment.plan.content["values"],
             let_go=self._let_go,
             cancelled=lambda: self.cancelled,
-            changed=self._changed_secrets(),
+            changed=plan_secrets.changed(self.deployment),
             trouble=trouble,
         )
 
@@ -178,20 +177,3 @@ class Driver:
             return True
         # Asked from the threads of the steps too, while the driver's own adds steps and puts them away: hence the copy.
         return time.monotonic() > self.ends and not any(p.direct for p, _future in list(self.performing.values()))
-
-    def _secrets(self) -> tuple[dict[str, str], str]:
-        """The environment's secrets, or none of them and why they can't be opened."""
-        rows = self.deployment.environment.variables.filter(is_secret=True)
-        try:
-            return {row.name: secrets.open_sealed(bytes(row.ciphertext)) for row in rows}, ""
-        except (secrets.SecretUnreadable, ImproperlyConfigured) as error:
-            return {}, str(error)
-
-    def _changed_secrets(self) -> set[str]:
-        """Secrets of the plan that have another value by now."""
-        rows = self.deployment.environment.variables.filter(is_secret=True)
-        now = {name: (version, pk) for name, version, pk in rows.values_list("name", "version", "pk")}
-        content = self.deployment.plan.content
-        ids = content.get("secret_rows", {name: pk for name, (_version, pk) in now.items()})  # older plans have none
-        planned = {name: (version, ids.get(name)) for name, version in content["secrets"].items()}
-        return {name for name, approved in planned.items() if now.get(name) != approved}

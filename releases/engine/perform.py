@@ -268,7 +268,7 @@ class Performance:
     def _check(self, check: CompiledScript) -> StepStatus | None:
         """Run the step's check command: is the effect there? None when told to let go."""
         name = f"{self.attempt.remote_id}-check-{self.run.token}"
-        checking = in_place(self.context, check)
+        checking = in_place(self.run.deployment, self.planned.runs_on, check)
         script = self._wrapped(name, checking.text, checking.parameters, checking.secrets, timeout=60)
         status = self._client().launch_and_follow(script, 0, lambda data: None, self.run.let_go)
         return None if self.run.let_go() else status

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from releases import lifecycle
-from releases.engine import clock, wake
+from releases.engine import clock, looking, wake
 from releases.models import ChecklistItem, Deployment, Heartbeat
 
 DRIVEN = frozenset({lifecycle.RUNNING, lifecycle.CANCELLING})
@@ -19,6 +19,7 @@ def reconcile() -> list[int]:
     waiting = list(rows.values_list("pk", flat=True))
     sent = sum(wake.send("drive", deployment_id) for deployment_id in waiting)
     _end_stuck_proofs()
+    looking.send_again()
     Heartbeat.beat(HEARTBEAT, sent=sent, waiting=len(waiting))
     return waiting
 

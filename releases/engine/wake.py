@@ -18,6 +18,11 @@ def prover(item_id: int, user_id: int | None, address: str) -> None:
     transaction.on_commit(lambda: send("prove", item_id, user_id, address))
 
 
+def looker(look_id: int) -> None:
+    """After commit, ask a worker to look at a step of unknown outcome."""
+    transaction.on_commit(lambda: send("look", look_id))
+
+
 def send(task: str, *arguments: object, delay: float = 0.0) -> bool:
     """Send a message, to be read after `delay` seconds. Returns False when the broker can't be reached; the row then
     waits for the reconciler.

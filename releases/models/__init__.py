@@ -7,6 +7,7 @@ from releases.models.backup import Backup
 from releases.models.choices import DeploymentKind, Phase, Role, Status
 from releases.models.deployment import Deployment, Lease, Plan
 from releases.models.host import Host
+from releases.models.look import Look, LookEnding
 from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
 from releases.models.project import Environment, EnvironmentLock, Project, Service
 from releases.models.release import Artifact, Release
@@ -38,6 +39,8 @@ __all__ = [
     "Host",
     "Lease",
     "LogChunk",
+    "Look",
+    "LookEnding",
     "Membership",
     "Outage",
     "Phase",

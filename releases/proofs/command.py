@@ -1,6 +1,5 @@
 """A command says yes."""
 
-import hashlib
 import uuid
 from collections.abc import Mapping
 from typing import Any, Final
@@ -9,16 +8,17 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 
 from releases import secrets
+from releases.actions import brief
 from releases.actions.base import ActionError
 from releases.actions.explain import explain_tail
-from releases.logs.masking import StreamMasker
+from releases.actions.shell import in_place
 from releases.models import Deployment
 from releases.proofs.evidence import Evidence, line
 from releases.proofs.places import machine, values
 from releases.remote.scripts import DEFAULT_FOLDER
-from releases.remote.steps import StepClient, StepScript
+from releases.remote.steps import StepClient
 from releases.runbooks.model import CONTROLLER
-from releases.runbooks.placeholders import CompiledScript, compile_script, render
+from releases.runbooks.placeholders import compile_script, render
 
 SHOWN_LINES: Final = 10
 CAP: Final = 1 << 20  # bytes of output
@@ -28,30 +28,21 @@ def prove(parameters: Mapping[str, Any], deployment: Deployment) -> Evidence:
     """Run the command under the step wrapper, with its time limit; exit code 0 proves."""
     role, timeout = parameters.get("runs_on", CONTROLLER), int(parameters.get("timeout", 60))
     known, hidden = values(deployment, role), set(deployment.plan.content["secrets"])
-    command = compile_script(parameters["command"], known, hidden)
-    opened = _open(deployment)
-    script = _script(deployment, command, role, timeout, opened)
-    masker, printed = StreamMasker(opened.values()), bytearray()
-    digest = hashlib.sha256()
-
-    def hear(data: bytes) -> None:
-        digest.update(data)
-        printed.extend(masker.feed(data))
-
+    script = in_place(deployment, role, compile_script(parameters["command"], known, hidden))
+    opened = _open(deployment, script.secrets)
     with machine(deployment, role) as transport:
         client = StepClient(transport, str(settings.ATTEMPTS_DIR) if role == CONTROLLER else DEFAULT_FOLDER)
-        status = client.launch_and_follow(script, 0, hear, lambda: False)
-        client.remove(script.attempt, digest.hexdigest())
-    printed.extend(masker.flush())
+        answer = brief.run(client, f"proof-{uuid.uuid4().hex}", script, opened, seconds=timeout, cap=CAP)
+    status = answer.status
     seen = [line("$", render(parameters["command"], known, hidden))]
-    said = printed.decode(errors="replace").strip().splitlines()[-SHOWN_LINES:]
+    said = answer.printed.decode(errors="replace").strip().splitlines()[-SHOWN_LINES:]
     seen += [line(_("Output"), text[:300]) for text in said]
     if status.state != "finished":
         raise ActionError(_("How the command ended is not known: %s. Check again.") % (status.reason or status.state))
     if status.reason == "timeout":
         return Evidence(False, seen, _("The command took longer than %s s and was ended.") % timeout)
     seen.append(line(_("Exit code"), status.exit_code))
-    note = explain_tail(bytes(printed), status.exit_code or 0) if status.exit_code else ""
+    note = explain_tail(answer.printed, status.exit_code or 0) if status.exit_code else ""
     return Evidence(status.exit_code == 0, seen, note or _sentence(status.exit_code))
 
 
@@ -59,30 +50,10 @@ def _sentence(exit_code: int | None) -> str:
     return "" if exit_code == 0 else _("The command said no (exit code %s).") % exit_code
 
 
-def _open(deployment: Deployment) -> dict[str, str]:
+def _open(deployment: Deployment, needed: tuple[str, ...]) -> dict[str, str]:
     rows = deployment.environment.variables.filter(is_secret=True)
-    return {row.name: secrets.open_sealed(bytes(row.ciphertext)) for row in rows}
-
-
-def _script(
-    deployment: Deployment, command: CompiledScript, role: str, timeout: int, opened: Mapping[str, str]
-) -> StepScript:
-    missing = [name for name in command.secrets if name not in opened]
+    opened = {row.name: secrets.open_sealed(bytes(row.ciphertext)) for row in rows}
+    missing = [name for name in needed if name not in opened]
     if missing:
         raise ActionError(_("%s has no value. Set it in the variables of the environment.") % ", ".join(missing))
-    text, parameters = command.text, dict(command.parameters)
-    if role == CONTROLLER:
-        text = f'cd -- "$step_workspace" || exit\n{text}'
-        parameters["step_workspace"] = deployment.release.project.workspace()
-    name = f"proof-{uuid.uuid4().hex}"
-    return StepScript(
-        attempt=name,
-        text=text.encode(),
-        parameters=parameters,
-        secrets={secret: opened[secret] for secret in command.secrets},
-        lock=name,
-        token=0,
-        timeout=timeout,
-        silence_timeout=None,
-        log_cap=CAP,
-    )
+    return opened

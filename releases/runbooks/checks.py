@@ -7,7 +7,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from .model import CONTROLLER, VariableSpec, default_timeout
+from .model import ASIDES, CONTROLLER, VariableSpec, default_timeout
 from .order import find_cycle
 from .placeholders import SECRET_SUFFIX, compile_script, names
 from .refusals import PlaceholderError, refuse, unknown
@@ -185,7 +185,7 @@ def _secret_parameter(source: Source, path: Path, step: dict[str, Any], known: _
 def _texts(source: Source, path: Path, entry: dict[str, Any], schema: dict[str, Any], known: _Names) -> None:
     """Commands, filled texts and regular expressions of one entry."""
     places = [((*path, "parameters"), schema, entry.get("parameters"))]
-    places.append(((*path, "check"), {"x-shell": True}, entry.get("check")))
+    places += [((*path, name), {"x-shell": True}, entry.get(name)) for name in ASIDES]
     for where, inner, value in places:
         for leaf, kind, text in leaves(inner, value, where):
             if kind.get("x-regex"):

@@ -16,6 +16,7 @@ _SKIPPED = {
     "schema_changed": _("(skipped: the schema does not change)"),
     "nginx_changed": _("(skipped: the nginx configuration does not change)"),
 }
+_ASIDES = {"check": _("check: %(command)s"), "probe": _("probe: %(command)s")}
 
 
 # Parameters that a step's lines already show.
@@ -128,8 +129,9 @@ def _entries(step: PlannedStep) -> list[_Entry]:
         (_("after %(a)s, estimate %(b)d s"), ", ".join(step.after) or "-", step.estimate),
     )
     entries += [_Entry((index, a, b), Message(text, {"a": a, "b": b})) for index, (text, a, b) in enumerate(settings)]
-    if step.check:
-        entries.append(_Entry(("check", step.check), Message(_("check: %(command)s"), {"command": step.check})))
+    for name, text in _ASIDES.items():
+        lines = step.asides.get(name) or filter(None, [getattr(step, name)])  # older plans have no asides
+        entries += [_Entry((name, line), Message(text, {"command": line})) for line in lines]
     for name in sorted(set(step.parameters) - _IN_LINES):
         value = step.parameters[name]
         entries.append(_Entry((name, repr(value)), f"{name}: {value}"))

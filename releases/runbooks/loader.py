@@ -105,5 +105,6 @@ def _step(entry: Mapping[str, Any], number: str, previous: tuple[str, ...]) -> S
         retry=Retry(**entry["retry"]),
         idempotent=entry["idempotent"],
         check=entry["check"],
+        probe=entry["probe"],
         after=tuple(entry["after"]) if "after" in entry else previous,
     )

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Condition = Literal["", "schema_changed", "nginx_changed"]
 CONTROLLER = "controller"
+ASIDES = ("check", "probe")  # commands of a step beside its action, by their keys
 
 
 def default_timeout(estimate: int) -> int:
@@ -135,6 +136,7 @@ class StepSpec:
     retry: Retry
     idempotent: bool
     check: str
+    probe: str
     after: tuple[str, ...]
 
 

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .lines import step_lines
 from .messages import Message
-from .model import LocalText, Phase, Retry, Role, Runbook, StepSpec
+from .model import ASIDES, LocalText, Phase, Retry, Role, Runbook, StepSpec
 from .placeholders import CompiledScript, PlaceholderError, compile_script, names, render, substitute
 from .schema import definition, leaves
 from .source import Path, written
@@ -44,10 +44,11 @@ class Totals(NamedTuple):
 
 @dataclass(frozen=True)
 class PlannedStep:
-    """One line of a plan. `scripts` holds the compiled commands by place: `command`, `commands[0]`, `check`.
+    """One line of a plan. `scripts` holds the compiled commands by place: `command`, `commands[0]`, `check`, `probe`.
 
-    `parameters` has its texts filled in and its commands as written; `lines` is what a person reads.
-    `skipped_because` is the condition that is false; empty when the step will run.
+    `parameters` has its texts filled in and its commands as written; `lines` is what a person reads, `asides` the
+    same of the commands beside the action, by their keys. `skipped_because` is the condition that is false; empty
+    when the step will run.
     """
 
     key: str
@@ -69,19 +70,23 @@ class PlannedStep:
     retry: Retry
     idempotent: bool
     check: str
+    probe: str
     after: tuple[str, ...]
     lines: tuple[str, ...] = ()
+    asides: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     scripts: Mapping[str, CompiledScript] = field(default_factory=dict)
     skipped_because: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Plain values; equal steps give equal JSON."""
-        data = asdict(self)
-        return {**data, "after": list(self.after), "lines": list(self.lines), "scripts": _scripts_json(self.scripts)}
+        asides = {name: list(lines) for name, lines in self.asides.items()}
+        lists = {"after": list(self.after), "lines": list(self.lines), "asides": asides}
+        return {**asdict(self), **lists, "scripts": _scripts_json(self.scripts)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "PlannedStep":
-        """The step that gave this JSON."""
+        """The step that gave this JSON, also where that was before steps had probes."""
+        data = {"probe": "", "asides": {}, **data}
         special: dict[str, Any] = {
             "title": LocalText(**data["title"]),
             "note": LocalText(**data["note"]),
@@ -91,6 +96,7 @@ class PlannedStep:
             "retry": Retry(**data["retry"]),
             "after": tuple(data["after"]),
             "lines": tuple(data["lines"]),
+            "asides": {name: tuple(lines) for name, lines in data["asides"].items()},
             "scripts": {
                 place: CompiledScript(script["text"], script["parameters"], tuple(script["secrets"]))
                 for place, script in data["scripts"].items()
@@ -182,30 +188,42 @@ class _Filler:
     def step(self, skipped_because: str) -> PlannedStep:
         schema = definition(f"action_{self.spec.action}")
         texts = list(leaves(schema, self.spec.parameters))
-        if self.spec.check:
-            texts.append((("check",), {"x-shell": True}, self.spec.check))
-        self._missing([text for _path, kind, text in texts if _is_filled(kind)], bool(skipped_because))
+        beside = {name: text for name in ASIDES if (text := getattr(self.spec, name))}
+        filled = [text for _path, kind, text in texts if kind.get("x-text") or kind.get("x-shell")]
+        self._missing([*filled, *beside.values()], bool(skipped_because))
         parameters, shown = self.spec.parameters, self.spec.parameters
         scripts: dict[str, CompiledScript] = {}
         for path, kind, text in texts:
             try:
                 if kind.get("x-text"):
-                    filled = substitute(text, self.values, self.secrets)
-                    parameters, shown = _put(parameters, path, filled), _put(shown, path, filled)
+                    value = substitute(text, self.values, self.secrets)
+                    parameters, shown = _put(parameters, path, value), _put(shown, path, value)
                 elif kind.get("x-shell"):
-                    line = render(text, self.values, self.secrets)
-                    shown = shown if path == ("check",) else _put(shown, path, line)
-                    if not skipped_because:
-                        scripts[written(path)] = self._compiled(path, text, parameters)
+                    shown = _put(shown, path, render(text, self.values, self.secrets))
+                    scripts[written(path)] = self._compiled(path, text, parameters)
             except PlaceholderError as error:
-                self.problems.append(PlanProblem(self.spec.key, error.name, error.message, error.mend))
+                self._refused(error)
+        asides = {name: self._aside(name, text, scripts) for name, text in beside.items()}
         return PlannedStep(
             **{item.name: getattr(self.spec, item.name) for item in fields(StepSpec) if item.name != "parameters"},
             parameters=parameters,
             lines=step_lines(self.spec.action, shown, self._login()),
-            scripts=scripts,
+            asides=asides,
+            scripts={} if skipped_because else scripts,
             skipped_because=skipped_because,
         )
+
+    def _aside(self, name: str, text: str, scripts: dict[str, CompiledScript]) -> tuple[str, ...]:
+        """Compile a command beside the action; gives what a person reads of it."""
+        try:
+            scripts[name] = compile_script(text, self.values, self.secrets)
+            return tuple(render(text, self.values, self.secrets).rstrip("\n").split("\n"))
+        except PlaceholderError as error:
+            self._refused(error)
+            return ()
+
+    def _refused(self, error: PlaceholderError) -> None:
+        self.problems.append(PlanProblem(self.spec.key, error.name, error.message, error.mend))
 
     def _login(self) -> str:
         return f"{self.values.get('user', 'user')}@{self.values.get('server', 'server')}"
@@ -227,10 +245,6 @@ class _Filler:
                 message = Message(_("%(name)s has no value."), {"name": name})
                 mend = Message(_("Set it in the variables of the environment, or in the release or the host."))
                 self.problems.append(PlanProblem(self.spec.key, name, message, mend))
-
-
-def _is_filled(kind: Mapping[str, Any]) -> bool:
-    return bool(kind.get("x-text") or kind.get("x-shell"))
 
 
 def _put(value: Any, path: Path, text: str) -> Any:

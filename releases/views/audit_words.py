@@ -7,7 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from releases.models import AuditEvent, Step
-from releases.views.step_context import UNKNOWN_BECAUSE
+from releases.views.unknown_words import in_words
 
 # action -> (sentence, state or icon). Actions of steps and deployments carry their status's shape.
 WORDS: Final[dict[str, Promise]] = {
@@ -37,6 +37,7 @@ WORDS: Final[dict[str, Promise]] = {
     "step.retry": _("is tried again"),
     "step.skip": _("is skipped"),
     "step.confirm": _("was answered"),
+    "step.look": _("was looked at"),
     "step.resolve": _("was decided by a person"),
     "environment.lock": _("locked the environment"),
     "environment.unlock": _("unlocked the environment"),
@@ -71,6 +72,7 @@ ICONS: Final = {
     "environment.unlock": "lock-open",
     "environment.take_over": "lock",
     "host.pin": "server",
+    "step.look": "eye",
 }
 
 
@@ -87,9 +89,7 @@ def sentence(event: AuditEvent) -> str:
     """One line about the event, without the name of who did it."""
     words = str(WORDS.get(event.action, event.action))
     subject = event.target_name if event.target_type != "deployment" else ""
-    reason = event.detail.get("reason", "") if isinstance(event.detail, dict) else ""
-    if event.action == "step.unknown":
-        reason = UNKNOWN_BECAUSE.get(reason, reason)
+    reason = in_words(event.detail.get("reason", "")) if isinstance(event.detail, dict) else ""
     # A step is the subject of its sentence ("10 began"); anything else is what the person did it to.
     said = f"{subject} {words}" if event.target_type == "step" else f"{words} · {subject}" if subject else words
     if event.action == "environment.take_over":

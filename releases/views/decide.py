@@ -1,4 +1,4 @@
-"""While it runs or after it stopped: cancel, retry, skip, confirm, resolve."""
+"""While it runs or after it stopped: cancel, retry, skip, confirm, look, resolve."""
 
 import hashlib
 
@@ -7,7 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from releases import permissions
-from releases.engine import decide
+from releases.engine import decide, looking
 from releases.engine.errors import Conflict, EngineError
 from releases.models import AttemptFile, Deployment, Step
 from releases.permissions import Need, actor, signed_in
@@ -78,6 +78,14 @@ def resolve(request: HttpRequest, number: int) -> HttpResponse:
     answer = RESOLVED.get(request.POST.get("decision", ""), "")
     decide.resolve(step, actor(request), answer, _reason(request))
     return back_to(step.deployment)
+
+
+@verb
+def look(request: HttpRequest, number: int) -> HttpResponse:
+    """Have a worker run the probe command of an unknown step; the page's stream brings what it shows."""
+    step = _step(request, number)
+    looking.ask(step, signed_in(request), actor(request))
+    return HttpResponse(status=204) if "HX-Request" in request.headers else back_to(step.deployment)
 
 
 def _attached(given: UploadedFile[bytes]) -> AttemptFile:

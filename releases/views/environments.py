@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
-from releases import audit, permissions
+from releases import audit, lifecycle, permissions
 from releases.engine import clock, locks
 from releases.engine.errors import EngineError
 from releases.models import Environment
@@ -64,6 +64,7 @@ def environment_page(request: HttpRequest, found: Environment, status: int = 200
         "probes": found.probes.select_related("service", "host"),
         "hosts": found.hosts.all(),
         "lock": lock if lock and lock.expires_at > clock.now() else None,
+        "active": found.deployments.filter(status__in=lifecycle.ACTIVE).select_related("release").first(),
         "may_manage": permissions.may(user, Need.MANAGE, found.project_id),
         "may_operate": permissions.may(user, Need.OPERATE, found.project_id),
         "is_own_lock": lock is not None and lock.holder_id == user.pk,

@@ -12,10 +12,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
-from releases import audit, enrolment, permissions
+from releases import audit, enrolment, lifecycle, permissions
 from releases.actions.remote_words import told
 from releases.engine.errors import EngineError
-from releases.models import Environment, Host
+from releases.models import Attempt, Environment, Host
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.remote.errors import RemoteError
 from releases.views.answers import done, once, verb
@@ -160,6 +160,9 @@ def _host_page(request: HttpRequest, number: int, **more: Any) -> HttpResponse:
         "may_manage": permissions.may(user, Need.MANAGE, project),
         "may_operate": permissions.may(user, Need.OPERATE, project),
         "public_key": _controller_key(),
+        "in_doubt": Attempt.objects.filter(host=found, status__in=[lifecycle.UNKNOWN, lifecycle.LOST])
+        .select_related("step__deployment__release")
+        .order_by("pk"),
         **more,
     }
     return render(request, "releases/host.html", context)

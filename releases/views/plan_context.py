@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from releases import gate, lifecycle
 from releases.engine import start
@@ -19,6 +19,7 @@ from releases.views.run_state import local, planned_steps
 from releases.views.step_context import skipped_because
 
 SHOWN_APPROVERS: Final = 8
+ASIDES: Final = {"check": gettext_lazy("decides when unknown"), "probe": gettext_lazy("looks when unknown")}
 DIGEST: Final = re.compile(r"\b[0-9a-f]{40,64}\b")
 
 
@@ -168,6 +169,7 @@ def _row(step: PlannedStep) -> dict[str, Any]:
         "role": step.role.label,
         "runs_on": step.runs_on,
         "lines": step.lines,
+        "asides": [(str(ASIDES[name]), lines) for name, lines in step.asides.items() if not step.skipped_because],
         "note": "" if step.opens_downtime or step.closes_downtime or step.skipped_because else local(step.note),
         "estimate": None if step.skipped_because else step.estimate,
         "opens_downtime": step.opens_downtime and not step.skipped_because,

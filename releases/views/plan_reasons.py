@@ -29,7 +29,7 @@ def blocker_entries(found: list[Blocker], deployment: Deployment | None, may_ope
 
 def _entry(blocker: Blocker, item: ChecklistItem | None, may_operate: bool) -> dict[str, Any]:
     entry = {
-        "state": _STATES.get(blocker.code, "failed"),
+        "state": blocker.state or _STATES.get(blocker.code, "failed"),
         "title": str(blocker.message),
         "detail": blocker.detail,
         "code": blocker.code,

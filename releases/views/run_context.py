@@ -140,8 +140,10 @@ def _measured_note(run: Run, down: Downtime) -> str:
 
 
 def _opens_at(run: Run, down: Downtime) -> str:
-    """When users should be back, by estimate; "" when that is past or can't be said."""
+    """When users should be back, by estimate; "" when that is past or nobody would ask."""
     closes = run.rail[-1] if run.rail else None
+    if down.running_since is not None and run.deployment.status == lifecycle.UNKNOWN:
+        return _("not known")
     if down.running_since is None or closes is None or run.deployment.status != lifecycle.RUNNING:
         return ""
     if closes.status in lifecycle.STEP_PASSED:

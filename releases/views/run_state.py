@@ -1,7 +1,7 @@
 """A started deployment as its page needs it: its rows, its plan, and the figures that follow from both."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
@@ -10,7 +10,8 @@ from django.utils.functional import cached_property
 from django.utils.translation import get_language
 
 from releases import lifecycle
-from releases.models import Attempt, AttemptFile, Deployment, Phase, Step
+from releases.engine.looking import last_looks
+from releases.models import Attempt, AttemptFile, Deployment, Look, Phase, Step
 from releases.runbooks.model import LocalText
 from releases.runbooks.plan import PlannedStep
 
@@ -39,6 +40,7 @@ class Run:
     planned: Mapping[str, PlannedStep]
     now: datetime
     may_operate: bool
+    looks: Mapping[int, Look] = field(default_factory=dict)  # the last one at a step, by the step's number
 
     @cached_property
     def current(self) -> Step | None:
@@ -129,11 +131,12 @@ class Run:
 
 
 def load(deployment: Deployment, now: datetime, may_operate: bool) -> Run:
-    """Read a deployment's steps with their attempts and files: three queries, however many there are."""
+    """Read a deployment's steps with their attempts, files and last looks: four queries, however many there are."""
     files = Prefetch("files", AttemptFile.objects.defer("data").order_by("pk"))
     attempts = Attempt.objects.select_related("decided_by").prefetch_related(files).order_by("number")
     steps = list(deployment.steps.prefetch_related(Prefetch("attempts", attempts)))
-    return Run(deployment, steps, planned_steps(deployment), now, may_operate)
+    looks = {look.step_id: look for look in last_looks(deployment)}
+    return Run(deployment, steps, planned_steps(deployment), now, may_operate, looks)
 
 
 def planned_steps(deployment: Deployment) -> dict[str, PlannedStep]:

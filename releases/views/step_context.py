@@ -11,7 +11,9 @@ from releases import lifecycle
 from releases.models import Attempt, Phase, Step
 from releases.templatetags.figures import size
 from releases.templatetags.icons import state_word
+from releases.views import unknown_context
 from releases.views.run_state import HALTED, Run, local
+from releases.views.unknown_words import in_words
 
 BODY: Final = "releases/step_body.html"
 OPEN: Final = HALTED | lifecycle.STEP_BUSY | {lifecycle.WAITING}
@@ -19,13 +21,6 @@ TICKING: Final = lifecycle.STEP_BUSY | {lifecycle.WAITING}
 SKIPPED_BECAUSE: Final = {
     "schema_changed": gettext_lazy("the schema does not change"),
     "nginx_changed": gettext_lazy("the nginx configuration does not change"),
-}
-UNKNOWN_BECAUSE: Final = {
-    "vanished": gettext_lazy("Its process is gone and left no exit code."),
-    "reboot": gettext_lazy("The machine was restarted while it ran."),
-    "unreachable": gettext_lazy("The machine could not be reached for 10 minutes."),
-    "corrupt": gettext_lazy("What it left on the machine can't be read."),
-    "diskfull": gettext_lazy("The machine's disk was full, so its end was not written."),
 }
 
 
@@ -78,6 +73,7 @@ def row(run: Run, step: Step) -> dict[str, Any]:
         "commands": run.planned[step.key].lines if step.key in run.planned else (),
         "tries": tries(step, attempts),
         "panes": [_pane(run, step, attempt) for attempt in reversed(attempts) if _has_log(step, attempt)],
+        "looked": _looked(run, step),
         **_question(run, step, attempts),
     }
 
@@ -162,7 +158,7 @@ def _try(attempt: Attempt) -> dict[str, Any]:
         "at": attempt.started_at or attempt.created_at,
         "host": attempt.host_name,
         "exit_code": attempt.exit_code,
-        "reason": _reason(attempt.reason),
+        "reason": in_words(attempt.reason),
         "person": str(attempt.decided_by) if attempt.decided_by else "",
         "note": attempt.note,
         "files": [
@@ -190,42 +186,22 @@ def _pane(run: Run, step: Step, attempt: Attempt) -> dict[str, Any]:
     }
 
 
-def _reason(reason: str) -> str:
-    return str(UNKNOWN_BECAUSE.get(reason, reason))
+def _looked(run: Run, step: Step) -> dict[str, Any] | None:
+    """What was seen while the outcome was unknown, once it is decided; before, the panel shows it."""
+    found = run.looks.get(step.pk)
+    return unknown_context.seen(found) if found and step.status != lifecycle.UNKNOWN else None
 
 
 def _question(run: Run, step: Step, attempts: list[Attempt]) -> dict[str, Any]:
     """What a person is asked about this step, if anything."""
     asked = {"step_key": step.key, "version": attempts[-1].pk if attempts else "", "may_decide": run.may_operate}
     if step.status == lifecycle.UNKNOWN and attempts:
-        return {"unknown": asked | _unknown(run, step, attempts[-1])}
+        return {"unknown": asked | unknown_context.panel(run, step, attempts[-1])}
     if step.status == lifecycle.WAITING and attempts:
         return {"manual": asked | _manual(run, step)}
     if step.status in lifecycle.STEP_STOPPED:
         return {"failed": asked | _failed(run, step)}
     return {}
-
-
-def _unknown(run: Run, step: Step, attempt: Attempt) -> dict[str, Any]:
-    environment, planned = run.deployment.environment, run.planned.get(step.key)
-    seen = attempt.last_seen_at or attempt.started_at
-    again = (
-        _("Running it again is safe: the step is written so that twice is as good as once.")
-        if planned and planned.idempotent
-        else _("The runbook does not say that running it twice is safe. Look first.")
-    )
-    facts = [
-        (_("Ran on"), attempt.host_name or _("the controller")),
-        (_("Last seen"), f"{environment.local(seen):%H:%M:%S}" if seen else ""),
-        (_("What is missing"), _reason(attempt.reason) or _("How it ended was never told.")),
-        (_("Log"), _("%s lines are stored") % attempt.log_lines),
-        (_("Safe choice"), again),
-    ]
-    return {
-        "facts": [{"label": label, "text": text} for label, text in facts if text],
-        "url": reverse("releases:resolve", args=[step.pk]),
-        "idempotent": bool(planned and planned.idempotent),
-    }
 
 
 def _manual(run: Run, step: Step) -> dict[str, Any]:
@@ -263,7 +239,7 @@ def _failed(run: Run, step: Step) -> dict[str, Any]:
     return {
         "state": step.status,
         "heading": _HEADINGS[step.status] if stopped else _("This step stopped the deployment."),
-        "detail": _reason(step.reason),
+        "detail": in_words(step.reason),
         "mend": mend if run.may_operate or not stopped else "",
         "retry_url": reverse("releases:retry", args=[step.pk]),
         "skip_url": reverse("releases:skip", args=[step.pk]),

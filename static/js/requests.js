@@ -41,9 +41,16 @@ export function goToLogin() {
   location.assign(`${login}?next=${encodeURIComponent(location.pathname + location.search + location.hash)}`);
 }
 
+/** What the page of a refusal says. */
+function refusal(page) {
+  const found = new DOMParser().parseFromString(page ?? "", "text/html").querySelector("[role=alert]");
+  return found?.textContent.replace(/\s+/g, " ").trim();
+}
+
 document.addEventListener("htmx:after:request", (event) => {
   const status = event.detail?.ctx?.response?.raw?.status;
   if (status === 401) goToLogin();
+  else if (status === 409) say(refusal(event.detail.ctx.text) || word("request-failed", { status }));
   else if (status === 403 || status >= 500) say(word("request-failed", { status }));
 });
 document.addEventListener("htmx:error", (event) => {

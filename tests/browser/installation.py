@@ -217,6 +217,7 @@ steps:
     runs_on: app
     estimate: 30s
     timeout: 10m
+    probe: {probe}
     parameters:
       command: |
 {command}
@@ -237,11 +238,11 @@ steps:
         self.folder.mkdir()
         self.count = 0
 
-    def write(self, admin: Person, command: str) -> None:
-        """Save a version with this command through the editor."""
+    def write(self, admin: Person, command: str, probe: str = "") -> None:
+        """Save a version with this command, and this probe, through the editor."""
         indented = "\n".join(f"        {line}" for line in command.strip().splitlines())
         admin.open(f"{self.runbook}edit")
-        admin.page.locator("textarea[name=text]").fill(self.TEMPLATE.format(command=indented))
+        admin.page.locator("textarea[name=text]").fill(self.TEMPLATE.format(command=indented, probe=json.dumps(probe)))
         admin.page.locator("main form button.go").click()
         admin.page.wait_for_url(self.wiki.address + self.runbook)
 

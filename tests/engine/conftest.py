@@ -1,4 +1,4 @@
-"""Fixtures of the engine's tests: a real SSH server."""
+"""Fixtures of the engine's tests: a real SSH server, and a stage on it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from .sshd import Sshd
+from .stage import Stage, start_host
 
 
 @pytest.fixture
@@ -15,4 +16,12 @@ def sshd(tmp_path: Path) -> Iterator[Sshd]:
     server.start()
     yield server
     server.resume()
+    server.stop()
+
+
+@pytest.fixture
+def stage(db: None, data_dir: Path, tmp_path: Path) -> Iterator[Stage]:
+    """A host by SSH and an environment that knows it."""
+    server = start_host(tmp_path)
+    yield Stage(server, tmp_path)
     server.stop()

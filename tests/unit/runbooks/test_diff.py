@@ -55,6 +55,12 @@ def test_a_changed_limit_shows_beside_the_command():
     ]
 
 
+def test_a_changed_probe_shows_with_its_values_filled_in():
+    old, new = (broken("estimate: 1m", f"estimate: 1m\n    probe: {word} {{db_name}}") for word in ("ls", "cat"))
+    ((_key, lines),) = shown(diff_plans(plan(old), plan(new)))
+    assert [line[1:] for line in lines] == [("same", "stop main"), ("-", "probe: ls main"), ("+", "probe: cat main")]
+
+
 def test_a_step_that_will_be_skipped_says_so():
     text = broken("estimate: 1m", "estimate: 1m\n    condition: schema_changed")
     ((key, lines),) = shown(diff_plans(plan(text, schema_changed=True), plan(text)))[:1]

@@ -82,6 +82,7 @@ WRONG = [
     ("name: token", "name: db_name", 6, "variables[1].name", "used twice", "own"),
     ("    estimate: 1m", "    estimate: 1m\n    condition: maybe", 21, "steps[0].condition", "maybe", "schema_changed"),
     ("    estimate: 1m", "    estimate: 1m\n    check: ok {zzz}", 21, "steps[0].check", "{zzz}", "Declare"),
+    ("    estimate: 1m", "    estimate: 1m\n    probe: ok {zzz}", 21, "steps[0].probe", "{zzz}", "Declare"),
     ("    estimate: 1m", "    estimate: 1m\n    estimate: 2m", 21, "steps[0].estimate", "given twice", "Keep one"),
     (
         "stop {db_name}",

@@ -54,6 +54,27 @@ def test_steps_survive_json():
     assert again[0].scripts["check"].text == 'is "${cw_db_name}"'
 
 
+def test_a_probe_is_compiled_shown_and_part_of_the_plan():
+    text = broken("estimate: 1m", "estimate: 1m\n    probe: |\n      is {db_name}\n      key {token_file}")
+    (stop, _start) = fill(load(text), VALUES, [], {})
+    assert stop.scripts["probe"].text == 'is "${cw_db_name}"\nkey "${CLOUDWIKI_SECRETS}/token"\n'
+    assert stop.scripts["probe"].secrets == ("token",)
+    assert stop.asides == {"probe": ("is main", "key ••••••")}
+    assert stop.lines == ("stop main",)
+    assert PlannedStep.from_json(json.loads(json.dumps(stop.to_json()))) == stop
+
+
+def test_a_plan_from_before_there_were_probes_can_be_read():
+    (stop, _start) = fill(load(SMALL), VALUES, [], {})
+    old = {name: value for name, value in stop.to_json().items() if name not in {"probe", "asides"}}
+    assert PlannedStep.from_json(old) == stop
+
+
+def test_a_placeholder_of_a_probe_needs_its_value():
+    text = broken("estimate: 1m", "estimate: 1m\n    probe: is {db_name}").replace("stop {db_name}", "stop")
+    assert ("stop", "db_name") in problems_of(text, {})
+
+
 LINES = [
     ("shell", {"command": "make", "folder": "/srv/{db_name} x"}, ["cd '/srv/main x'", "make"]),
     ("upload", {"source": "a b.jar", "destination": "/app/"}, ["scp 'a b.jar' deploy@prod-1:/app/"]),

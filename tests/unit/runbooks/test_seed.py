@@ -105,6 +105,23 @@ def test_the_schema_step_shows_its_sql():
     assert plan()[8].skipped_because == "schema_changed"
 
 
+READS = {"systemctl", "ps", "grep", "ls", "sha256sum", "cat", "export", "psql", "curl", "'/opt/demo bin'/service"}
+
+
+@pytest.mark.parametrize("name", ["deploy", "demo"])
+def test_steps_that_change_what_is_live_have_a_probe_that_only_reads(name):
+    steps = {step.key: step for step in plan(name, schema_changed=True, nginx_changed=True)}
+    changing = {f"{verb}_{part}" for verb in ("stop", "upload", "start") for part in ("backend", "frontend")}
+    assert changing | {"migrate"} <= {key for key, step in steps.items() if "probe" in step.scripts}
+    for step in steps.values():
+        lines = step.asides.get("probe", ())
+        programs = {part.split()[0] for line in lines for part in line.split(" | ")}
+        programs |= {"'/opt/demo bin'/service" for line in lines if line.startswith("'/opt/demo bin'/service status ")}
+        assert programs - {"'/opt/demo"} <= READS, step.key
+        assert not any("systemctl" in line and "systemctl show" not in line for line in lines), step.key
+    assert "default_transaction_read_only=on" in steps["migrate"].asides["probe"][0]
+
+
 def test_the_announcement_names_the_planned_downtime():
     assert "약 8분" in plan()[0].parameters["message"]["ko"]
     assert "10 minutes" in plan(schema_changed=True)[0].parameters["message"]["en"]
