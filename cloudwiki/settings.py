@@ -135,10 +135,16 @@ CACHES = {
 # Celery carries hints: PostgreSQL knows what is to be done, so a lost message loses nothing.
 CELERY_BROKER_URL = broker_address(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever; cloudwiki/broker.py says how often
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
     "socket_keepalive": True,
     "socket_connect_timeout": 2,
+    # Who sends does not wait for an absent broker: twice at once, then the reconciler has to find the row.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
 }
 CELERY_TASK_DEFAULT_QUEUE = "cloudwiki"
 CELERY_TASK_SERIALIZER = "json"
