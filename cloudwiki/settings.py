@@ -157,8 +157,9 @@ CELERY_WORKER_CONCURRENCY = env.number("CLOUDWIKI_WORKERS", 4, 1, 256)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = "Asia/Seoul"
+# So that few wait for a worker that is away. They expire by the worker's clock, which may be minutes ahead of beat's.
 CELERY_BEAT_SCHEDULE = {
-    "reconcile": {"task": "releases.tasks.reconcile", "schedule": 5.0, "options": {"expires": 5}},
+    "reconcile": {"task": "releases.tasks.reconcile", "schedule": 5.0, "options": {"expires": 1800}},
     "tidy": {"task": "releases.tasks.tidy", "schedule": 1800.0, "options": {"expires": 1800}},
 }
 # How long the folder of an ended attempt stays on its machine, for a look by hand.
