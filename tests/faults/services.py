@@ -52,7 +52,7 @@ def redis_emptied(rig: Rig, slots: list[Slot], random: Random) -> list[Result]:
     for slot in running:
         runs[slot].until_begun()
     try:
-        flushed = _flush(rig, runs[slots[0]], [runs[slot] for slot in slots if roles[slot] == "queued"])
+        flushed = flush(rig, rig.worker, runs[slots[0]], [runs[slot] for slot in slots if roles[slot] == "queued"])
         for slot in slots:
             if roles[slot] == "queued":
                 _note(runs[slot], results[slot], flushed)
@@ -66,14 +66,14 @@ def redis_emptied(rig: Rig, slots: list[Slot], random: Random) -> list[Result]:
         _note(runs[slot], results[slot], returned)
     for works in running.values():
         works.let_end()
-    return [_joined(results[slot], runs[slot].judge()) for slot in slots]
+    return [joined(results[slot], runs[slot].judge()) for slot in slots]
 
 
-def _flush(rig: Rig, driven: Run, queued: list[Run]) -> datetime:
+def flush(rig: Rig, worker: Program, driven: Run, queued: list[Run]) -> datetime:
     """Start the runs, and empty Redis while their messages lie in the queue; returns when."""
     from releases.engine import clock, wake
 
-    with rig.redis() as redis, frozen(rig.worker):
+    with rig.redis() as redis, frozen(worker):
         wake.send("drive", driven.pk)  # the read that the worker has open still takes one
         for run in queued:
             run.start()
@@ -137,7 +137,7 @@ def _note(run: Run, result: Result, moment: datetime) -> None:
         result.reattach.append(seconds)
 
 
-def _joined(first: Result, second: Result) -> Result:
+def joined(first: Result, second: Result) -> Result:
     """What both say."""
     for kind in ("twice", "lost", "false_success", "false_failure", "unknown"):
         setattr(second, kind, getattr(second, kind) + getattr(first, kind))
@@ -169,7 +169,7 @@ def database_away(rig: Rig, slots: list[Slot], random: Random) -> list[Result]:
     for kept in works.values():
         kept.let_end()
     allowed = ("succeeded", "failed", "cancelled")
-    return [_joined(results[slot], works[slot].run.judge(statuses=allowed)) for slot in slots]
+    return [joined(results[slot], works[slot].run.judge(statuses=allowed)) for slot in slots]
 
 
 def _without_database(rig: Rig, how: str, seconds: float, ending: list[Held]) -> None:
