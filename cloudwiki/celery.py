@@ -8,7 +8,7 @@ from celery.signals import setup_logging, worker_ready, worker_shutdown, worker_
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "cloudwiki.settings")
 
-app = Celery("cloudwiki")
+app = Celery("cloudwiki", amqp="cloudwiki.broker:PatientAMQP")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks(["releases"])
 

@@ -135,10 +135,16 @@ CACHES = {
 # Celery carries hints: PostgreSQL knows what is to be done, so a lost message loses nothing.
 CELERY_BROKER_URL = broker_address(REDIS_URL)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # for ever; cloudwiki/broker.py says how often
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
     "socket_keepalive": True,
     "socket_connect_timeout": 2,
+    # Who sends does not wait for an absent broker: twice at once, then the reconciler has to find the row.
+    "max_retries": 1,
+    "interval_start": 0,
+    "interval_step": 0,
+    "interval_max": 0,
 }
 CELERY_TASK_DEFAULT_QUEUE = "cloudwiki"
 CELERY_TASK_SERIALIZER = "json"
@@ -151,8 +157,9 @@ CELERY_WORKER_CONCURRENCY = env.number("CLOUDWIKI_WORKERS", 4, 1, 256)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = "Asia/Seoul"
+# So that few wait for a worker that is away. They expire by the worker's clock, which may be minutes ahead of beat's.
 CELERY_BEAT_SCHEDULE = {
-    "reconcile": {"task": "releases.tasks.reconcile", "schedule": 5.0, "options": {"expires": 5}},
+    "reconcile": {"task": "releases.tasks.reconcile", "schedule": 5.0, "options": {"expires": 1800}},
     "tidy": {"task": "releases.tasks.tidy", "schedule": 1800.0, "options": {"expires": 1800}},
 }
 # How long the folder of an ended attempt stays on its machine, for a look by hand.

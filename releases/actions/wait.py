@@ -1,12 +1,14 @@
 """Waiting for a set time."""
 
 import threading
+import time
 from datetime import timedelta
 
-from django.utils import timezone
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from releases.actions.base import DirectAction, StepContext
+from releases.models import Attempt
 
 LOOK_SECONDS = 0.2  # how soon an order to let go is noticed
 
@@ -20,8 +22,11 @@ class Wait(DirectAction):
         seconds = int(context.parameters["seconds"])
         until = (context.attempt.started_at or context.attempt.created_at) + timedelta(seconds=seconds)
         context.say(f"$ sleep {seconds}")
+        # The attempt began by the database's clock, which need not be this machine's.
+        now = Attempt.objects.values_list(Now(), flat=True).get(pk=context.attempt.pk)
+        end = time.monotonic() + (until - now).total_seconds()
         moment = threading.Event()
-        while (left := (until - timezone.now()).total_seconds()) > 0:
+        while (left := end - time.monotonic()) > 0:
             if context.stop():
                 return
             moment.wait(min(left, LOOK_SECONDS))

@@ -31,6 +31,7 @@ from releases.runbooks.plan import PlannedStep
 
 SLICE_SECONDS = 240.0  # well under the broker's visibility timeout
 LOOK_SECONDS = 0.3  # how soon a cancel is noticed
+AWAY_SECONDS = 1.0  # between two tries to reach a database that is away
 PARALLEL = 8  # steps side by side
 log = structlog.get_logger(__name__)
 
@@ -93,21 +94,32 @@ class Driver:
         crew = Crew(PARALLEL, self.deployment.pk)
         try:
             while not self._let_go():
-                steps = self._look()
-                if self.deployment.status not in DRIVEN:
-                    return
-                self._perform_what_is_due(crew, steps)
-                if self.performing:
-                    self._wait()
-                elif not self._retry_is_due(steps):
-                    faults.fault_point("before_conclude")
-                    if conclude.conclude(self.deployment, self.token):
+                try:
+                    if self._takes_a_turn(crew):
                         return
-                else:
-                    handover.pause(LOOK_SECONDS)
+                except (OperationalError, InterfaceError) as error:
+                    # To leave would mean to wait for the steps that run, and to overlook a cancel until they end.
+                    log.warning("database away", deployment=self.deployment.pk, error=str(error))
+                    connection.close()
+                    handover.pause(AWAY_SECONDS)
         finally:
             crew.leave()
             self.machines.close()
+
+    def _takes_a_turn(self, crew: Crew) -> bool:
+        """Look, do what is due, wait a moment; true when the deployment rests. Safe to do again from the rows."""
+        steps = self._look()
+        if self.deployment.status not in DRIVEN:
+            return True
+        self._perform_what_is_due(crew, steps)
+        if self.performing:
+            self._wait()
+        elif not self._retry_is_due(steps):
+            faults.fault_point("before_conclude")
+            return conclude.conclude(self.deployment, self.token)
+        else:
+            handover.pause(LOOK_SECONDS)
+        return False
 
     def _look(self) -> list[Step]:
         """Read the rows as they are now; finished performances are put away."""

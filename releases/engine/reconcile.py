@@ -7,6 +7,7 @@ from django.db.models import Q
 from releases import lifecycle
 from releases.engine import clock, looking, wake
 from releases.models import ChecklistItem, Deployment, Heartbeat
+from releases.models.lease import FARTHEST_SECONDS
 
 DRIVEN = frozenset({lifecycle.RUNNING, lifecycle.CANCELLING})
 PROOF_LIMIT = timedelta(minutes=15)
@@ -26,7 +27,9 @@ def reconcile() -> list[int]:
 
 def undriven(now: datetime, lease: str = "lease") -> Q:
     """No driver holds the lease at `now` (database clock); `lease` is the way to it from the rows asked for."""
-    return Q(**{f"{lease}__isnull": True}) | Q(**{f"{lease}__until__isnull": True}) | Q(**{f"{lease}__until__lt": now})
+    farthest = now + timedelta(seconds=FARTHEST_SECONDS)
+    over = Q(**{f"{lease}__until__lt": now}) | Q(**{f"{lease}__until__gt": farthest})
+    return Q(**{f"{lease}__isnull": True}) | Q(**{f"{lease}__until__isnull": True}) | over
 
 
 def _end_stuck_proofs() -> None:

@@ -9,7 +9,6 @@ from functools import partial
 
 import zstandard
 from django.db import connection, transaction
-from django.utils import timezone
 
 from releases.logs import hub
 from releases.logs.masking import StreamMasker
@@ -149,7 +148,7 @@ class LogWriter:
 
     def _store(self, data: bytes) -> None:
         """One transaction under the lease: the piece and the attempt's totals; then tell the screens."""
-        source, line_ends, at = self._fed - self._masker.held, data.count(b"\n"), timezone.now()
+        source, line_ends = self._fed - self._masker.held, data.count(b"\n")
         chunk = LogChunk(
             attempt_id=self.attempt_id,
             offset=self._size,
@@ -157,17 +156,17 @@ class LogWriter:
             source_end=source,
             first_line=self._line,
             line_ends=line_ends,
-            received_at=at,
             data=self._compressor.compress(data),
         )
         size, line = self._size + len(data), self._line + line_ends
         fault_point("before_store")
-        with lease.held(self.deployment_id, self.token):
+        with lease.held(self.deployment_id, self.token) as at:
             changed = Attempt.objects.filter(
                 pk=self.attempt_id, log_size=self._size, source_offset=self._source
             ).update(log_size=size, log_lines=line - data.endswith(b"\n"), source_offset=source)
             if changed != 1:
                 raise LogConflict(f"the log of attempt {self.attempt_id} is not at byte {self._size} any more")
+            chunk.received_at = at
             chunk.save(force_insert=True)
             transaction.on_commit(
                 partial(

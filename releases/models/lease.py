@@ -14,6 +14,8 @@ from django.db import connection, transaction
 from releases.models.deployment import Lease
 
 LEASE_SECONDS = 8
+# A lease that ends later than this from now was taken before the clock was put back; else it would hold for so long.
+FARTHEST_SECONDS = 2 * LEASE_SECONDS
 
 
 class Fenced(Exception):
@@ -27,8 +29,9 @@ def take(deployment_id: int, owner: str) -> int | None:
         cursor.execute(
             "UPDATE releases_lease SET owner = %s, token = nextval('releases_lease_token'),"
             " until = clock_timestamp() + make_interval(secs => %s)"
-            " WHERE deployment_id = %s AND (until IS NULL OR until < clock_timestamp()) RETURNING token",
-            [owner, LEASE_SECONDS, deployment_id],
+            " WHERE deployment_id = %s AND (until IS NULL OR until < clock_timestamp()"
+            " OR until > clock_timestamp() + make_interval(secs => %s)) RETURNING token",
+            [owner, LEASE_SECONDS, deployment_id, FARTHEST_SECONDS],
         )
         row = cursor.fetchone()
     return int(row[0]) if row else None
@@ -43,7 +46,8 @@ def remaining(deployment_id: int) -> float:
             [deployment_id],
         )
         row = cursor.fetchone()
-    return float(row[0]) if row else 0.0
+    seconds = float(row[0]) if row else 0.0
+    return seconds if seconds <= FARTHEST_SECONDS else 0.0
 
 
 def renew(deployment_id: int, token: int) -> None:

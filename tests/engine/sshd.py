@@ -58,7 +58,7 @@ class Sshd:
         self.home = folder / "home"
         self.home.mkdir(exist_ok=True)
         self.log = folder / "sshd.log"
-        self._settings = settings
+        self.settings = settings
         self._enter = ["ip", "netns", "exec", namespace] if namespace else []
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -121,7 +121,7 @@ class Sshd:
 
     def _write_config(self) -> None:
         (self.folder / "sshd_config").write_text(
-            f"{self._settings}\n"
+            f"{self.settings}\n"
             f"SetEnv HOME={self.home}\n"  # no one's login scripts, and nothing left in a real home
             f"Port {self.port}\nListenAddress {self.address}\nHostKey {self.folder}/host_key\n"
             f"AuthorizedKeysFile {self.folder}/authorized_keys\nPidFile none\nUsePAM no\nStrictModes no\n"

@@ -212,6 +212,24 @@ def test_cancel_ends_the_process_group(make: Callable[..., tuple[World, Deployme
     assert not runs(int(pid_file.read_text()))
 
 
+def test_it_sees_a_cancel_after_the_database_was_away(make: Callable[..., tuple[World, Deployment]]) -> None:
+    """The step goes on, and its driver with it: a driver that leaves waits for the step and sees nothing more."""
+    world, deployment = make(step("one", "sleep 120"))
+    thread = in_background(deployment)
+    wait_for(lambda: statuses(deployment)["one"] == lifecycle.RUNNING)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+        assert cursor.rowcount > 0
+    decide.cancel(Deployment.objects.get(pk=deployment.pk), Actor(world.requester))
+    thread.join(30)
+    deployment.refresh_from_db()
+    assert deployment.status == lifecycle.CANCELLED
+    assert deployment.steps.get().attempts.count() == 1
+
+
 def test_a_cancelled_deployment_frees_its_environment(make: Callable[..., tuple[World, Deployment]]) -> None:
     world, deployment = make(step("one"))
     decide.cancel(deployment, Actor(world.requester))

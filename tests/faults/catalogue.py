@@ -1,3 +1,3 @@
 """Every module of faults. Importing this registers all of them."""
 
-from tests.faults import disks, network, people, reboot, workers  # noqa: F401
+from tests.faults import clocks, disks, network, people, reboot, services, streams, workers  # noqa: F401

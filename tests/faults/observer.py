@@ -39,7 +39,10 @@ CREATE TRIGGER fault_write AFTER INSERT OR UPDATE ON {table} FOR EACH ROW EXECUT
 
 @dataclass(frozen=True)
 class Taken:
-    """A lease changed hands. `live`: although its holder's time was not over, and the holder had not given it back."""
+    """A lease changed hands. `live`: although its holder's time was not over, and the holder had not given it back.
+
+    The end of a lease may be far ahead where the clock of the database was put back; that one is over.
+    """
 
     owner: str
     token: int
@@ -62,11 +65,13 @@ def install() -> None:
 
 def leases(deployment_id: int) -> list[Taken]:
     """Every change of the deployment's lease, oldest first."""
+    from releases.models import lease
+
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT owner, token, at, coalesce(was_until > at, false) FROM fault_lease WHERE deployment_id = %s"
-            " ORDER BY at",
-            [deployment_id],
+            "SELECT owner, token, at, coalesce(was_until > at AND was_until < at + make_interval(secs => %s), false)"
+            " FROM fault_lease WHERE deployment_id = %s ORDER BY token",
+            [lease.FARTHEST_SECONDS, deployment_id],
         )
         return [Taken(*row) for row in cursor.fetchall()]
 
