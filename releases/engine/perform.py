@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import structlog
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.utils.translation import gettext as _
 
@@ -36,7 +37,6 @@ from releases.remote.steps import ACTIVE, StepClient, StepScript, StepStatus
 from releases.runbooks.placeholders import CompiledScript
 from releases.runbooks.plan import PlannedStep
 
-GRACE = 10  # seconds between TERM and KILL when a step is cancelled
 TAIL = 8192  # bytes of log kept for the explanation of a failure
 log = structlog.get_logger(__name__)
 
@@ -215,7 +215,8 @@ class Performance:
             token=self.run.token,
             timeout=timeout or self.planned.timeout,
             silence_timeout=self.planned.silence_timeout,
-            grace=GRACE,
+            grace=self.planned.grace,
+            log_cap=settings.LOG_CAP,
         )
 
     def _follow(self, script: StepScript | None) -> StepStatus | None:
@@ -240,7 +241,7 @@ class Performance:
 
     def _cancel(self, client: StepClient, name: str) -> StepStatus:
         """End its processes, and keep what they still print."""
-        status = client.cancel(name, GRACE, self.run.fence, self.run.token)
+        status = client.cancel(name, self.planned.grace, self.run.fence, self.run.token)
         if status.state == "fenced":
             return status
         return client.follow(name, self.received, self._write, self.run.let_go)

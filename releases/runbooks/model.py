@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 Condition = Literal["", "schema_changed", "nginx_changed"]
 CONTROLLER = "controller"
+GRACE = 10  # seconds between TERM and KILL, where a step says nothing else
 
 
 def default_timeout(estimate: int) -> int:
@@ -127,6 +128,7 @@ class StepSpec:
     estimate: int
     timeout: int
     silence_timeout: int | None
+    grace: int
     note: LocalText
     tool: LocalText
     condition: Condition
