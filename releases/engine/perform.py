@@ -51,6 +51,8 @@ class Performance:
         self.contact = Contact(run, attempt, planned.runs_on, fresh=fresh, detached=not self.direct)
         self.tail = b""
         self.received = 0
+        # Why its end may not be known although it runs; once true it stays so.
+        self.trouble = attempt.reason if attempt.status == lifecycle.RUNNING else ""
         # What was seen to run is never launched again, even where nothing of it is left on the machine.
         self._seen = attempt.last_seen_at is not None or attempt.source_offset > 0
         self._writer: LogWriter | None = None
@@ -76,6 +78,13 @@ class Performance:
         """It is known to run: it printed something, or its machine has been listened to for a second."""
         since = self.contact.since
         return since is not None and (self.launched.is_set() or time.monotonic() - since > 1.0)
+
+    @property
+    def is_shown(self) -> bool:
+        """Its rows say how it runs, or that it has ended."""
+        if self.attempt.status == lifecycle.RUNNING:
+            return self.attempt.reason == self.trouble
+        return self.attempt.status not in {lifecycle.DISPATCHING, lifecycle.LOST}
 
     def perform(self) -> None:
         """Bring the attempt to its end and keep the outcome; returns early when another driver shall go on.
@@ -225,9 +234,9 @@ class Performance:
         if self.run.cancelled():
             status = client.status(name)
         elif script is not None:
-            status = client.launch_and_follow(script, self.received, self._write, self._stop)
+            status = client.launch_and_follow(script, self.received, self._write, self._stop, self._heard)
         else:
-            status = client.follow(name, self.received, self._write, self._stop)
+            status = client.follow(name, self.received, self._write, self._stop, self._heard)
         if self.run.cancelled() and (status.state in ACTIVE or (status.state == "absent" and script is not None)):
             # Also where nothing is there yet: a launch of an earlier driver may still be on its way.
             status = self._cancel(client, name)
@@ -287,6 +296,9 @@ class Performance:
         self.tail = (self.tail + data)[-TAIL:]
         if self._writer is not None:
             self._writer.write(data)
+
+    def _heard(self, reason: str) -> None:
+        self.trouble = reason or self.trouble
 
     def _stop(self) -> bool:
         self._late = self._late or time.monotonic() > self._ends

@@ -77,9 +77,16 @@ class StepClient:
         self._quiet_limit = quiet_limit
 
     def launch_and_follow(
-        self, step: StepScript, offset: int, write: Callable[[bytes], None], stop: Callable[[], bool]
+        self,
+        step: StepScript,
+        offset: int,
+        write: Callable[[bytes], None],
+        stop: Callable[[], bool],
+        heard: Callable[[str], None] = lambda reason: None,
     ) -> StepStatus:
         """Start the step unless it was started before, and follow its log from byte `offset`: one exec.
+
+        `heard` gets the reason of the state ("" or supervisor-lost) whenever the machine says that the step runs.
 
         Returns when it ended, or when stop() is true: then the step runs on, state "running", or "starting" if
         the machine had not answered yet, so that only `status` can tell whether it was launched. Raises
@@ -88,11 +95,18 @@ class StepClient:
         bundle = make_bundle(step.text, step.parameters, step.secrets)
         arguments = _launch_arguments(step, bundle)
         fault_point("before_launch")
-        return self._follow("launch", step.attempt, arguments, bundle.data, offset, write, stop)
+        return self._follow("launch", step.attempt, arguments, bundle.data, offset, write, stop, heard)
 
-    def follow(self, attempt: str, offset: int, write: Callable[[bytes], None], stop: Callable[[], bool]) -> StepStatus:
+    def follow(
+        self,
+        attempt: str,
+        offset: int,
+        write: Callable[[bytes], None],
+        stop: Callable[[], bool],
+        heard: Callable[[str], None] = lambda reason: None,
+    ) -> StepStatus:
         """Follow an attempt that was launched before. Same as above otherwise."""
-        return self._follow("follow", attempt, (), None, offset, write, stop)
+        return self._follow("follow", attempt, (), None, offset, write, stop, heard)
 
     def status(self, attempt: str) -> StepStatus:
         return self._ask("status", attempt)
@@ -121,7 +135,13 @@ class StepClient:
         offset: int,
         write: Callable[[bytes], None],
         stop: Callable[[], bool],
+        heard: Callable[[str], None],
     ) -> StepStatus:
+        def said(words: dict[str, str]) -> None:
+            fault_point("heard")
+            if words.get("state") == "running":
+                heard(_reason(words))
+
         counted = _Counted(write, offset)
         completed, words = self._script.run(
             verb,
@@ -130,7 +150,7 @@ class StepClient:
             str(int(offset)),
             stdin=lambda: bundle,
             write=counted,
-            said=lambda _: fault_point("heard"),
+            said=said,
             stop=stop,
             quiet_limit=self._quiet_limit,
         )
@@ -149,7 +169,7 @@ class StepClient:
         return StepStatus(
             state=cast(State, words["state"]),
             exit_code=_number(words.get("rc")),
-            reason="" if words.get("why", "-") == "-" else words["why"],
+            reason=_reason(words),
             log_size=_number(words.get("log")) or 0,
             heartbeat_age=_number(words.get("beat")),
         )
@@ -185,6 +205,10 @@ def _checked(name: str) -> str:
     if not NAME.match(name):
         raise InvalidStep(f"{name!r} is not a name of letters, digits, - and _.")
     return name
+
+
+def _reason(words: Mapping[str, str]) -> str:
+    return "" if words.get("why", "-") == "-" else words["why"]
 
 
 def _number(text: str | None) -> int | None:

@@ -79,7 +79,7 @@ look() { # the state of the attempt
   now; read -r beat <"$D/beat"
   BEAT=$((NOW - ${beat:-$NOW}))
   if alive super; then STATE=running
-  elif alive child; then STATE=running WHY=supervisor-lost
+  elif alive child || alive watch; then STATE=running WHY=supervisor-lost
   elif finished; then :                                              # it ended between the two looks
   elif young; then STATE=starting
   else lost vanished; fi

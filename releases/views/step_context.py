@@ -22,6 +22,7 @@ SKIPPED_BECAUSE: Final = {
 }
 UNKNOWN_BECAUSE: Final = {
     "vanished": gettext_lazy("Its process is gone and left no exit code."),
+    "supervisor-lost": gettext_lazy("What watches over it on the machine was killed; how it ends may not be known."),
     "reboot": gettext_lazy("The machine was restarted while it ran."),
     "unreachable": gettext_lazy("The machine could not be reached for 10 minutes."),
     "corrupt": gettext_lazy("What it left on the machine can't be read."),
