@@ -92,8 +92,8 @@ end_step() { # GRACE: TERM, wait, KILL until nothing is left
   own=${leader:+-$leader}
   # shellcheck disable=SC2086
   [ -z "$V" ] || kill -TERM $V 2>/dev/null
-  now; until=$((NOW + $1))
-  while [ "$NOW" -lt "$until" ] && any_left; do sleep 0.1; now; done
+  hundredths; until=$((NOW + $1 * 100))                                # whole seconds would make a short grace shorter
+  while [ "$NOW" -lt "$until" ] && any_left; do sleep 0.1; hundredths; done
   for round in 1 2 3 4 5 6 7 8 9 10; do
     victims
     # shellcheck disable=SC2086
@@ -109,6 +109,7 @@ end_for_good() { # GRACE: also a step that is only just being started, and one t
   log_size
   put slot "done 137 $SIZE $why"                                     # it was alive until we ended it: that is known
 }
+hundredths() { read -r NOW _ </proc/uptime; NOW=${NOW%.*}${NOW#*.}; }
 any_left() {
   for q in $V; do if process "$q" && [ "$MODE" != Z ]; then return 0; fi; done
   return 1
