@@ -73,6 +73,7 @@ class Slot:
         from tests.factories import make_world
 
         self.rig = rig
+        self.turn, self.runs = 0, 1  # which run of its fault is the one at hand, of how many
         self.folder = rig.folder / f"slot-{number}"
         self.sshd = Sshd(self.folder)
         controller = settings.SSH_KEY_FILE.with_suffix(".pub").read_text()
