@@ -56,6 +56,13 @@ def begin(step: Step, token: int, host: Host | None, status: str = lifecycle.DIS
     return attempt
 
 
+def is_shown(attempt: Attempt, trouble: str) -> bool:
+    """The rows say already that it runs, with this trouble, or that it has ended."""
+    if attempt.status == lifecycle.RUNNING:
+        return attempt.reason == trouble
+    return attempt.status not in {lifecycle.DISPATCHING, lifecycle.LOST}
+
+
 def show_running(attempt: Attempt, token: int, trouble: str = "") -> None:
     """Note that an open attempt is known to run. `trouble`: why its end may be lost all the same (supervisor-lost)."""
     step = attempt.step

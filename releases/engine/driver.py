@@ -152,7 +152,8 @@ class Driver:
         """Wait for the end of a step, or until it is time to look for a cancel."""
         wait([future for _performance, future in self.performing.values()], LOOK_SECONDS, FIRST_COMPLETED)
         for performance, future in self.performing.values():
-            if performance.runs and not future.done() and not performance.is_shown:
+            shown = attempts.is_shown(performance.attempt, performance.trouble)
+            if performance.runs and not future.done() and not shown:
                 # It may end at this very moment, in its own thread: then there is nothing to show.
                 with suppress(Conflict, lifecycle.ForbiddenTransition):
                     attempts.show_running(performance.attempt, self.token, performance.trouble)

@@ -51,8 +51,7 @@ class Performance:
         self.contact = Contact(run, attempt, planned.runs_on, fresh=fresh, detached=not self.direct)
         self.tail = b""
         self.received = 0
-        # Why its end may not be known although it runs; once true it stays so.
-        self.trouble = attempt.reason if attempt.status == lifecycle.RUNNING else ""
+        self.trouble = attempt.reason if attempt.status == lifecycle.RUNNING else ""  # once there it stays
         # What was seen to run is never launched again, even where nothing of it is left on the machine.
         self._seen = attempt.last_seen_at is not None or attempt.source_offset > 0
         self._writer: LogWriter | None = None
@@ -78,13 +77,6 @@ class Performance:
         """It is known to run: it printed something, or its machine has been listened to for a second."""
         since = self.contact.since
         return since is not None and (self.launched.is_set() or time.monotonic() - since > 1.0)
-
-    @property
-    def is_shown(self) -> bool:
-        """Its rows say how it runs, or that it has ended."""
-        if self.attempt.status == lifecycle.RUNNING:
-            return self.attempt.reason == self.trouble
-        return self.attempt.status not in {lifecycle.DISPATCHING, lifecycle.LOST}
 
     def perform(self) -> None:
         """Bring the attempt to its end and keep the outcome; returns early when another driver shall go on.
