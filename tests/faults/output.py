@@ -221,6 +221,8 @@ def _cut(slot: Slot, run: Run, random: Random, go: Path, result: Result, *, dead
     until(lambda: not order.exists(), what=f"#{run.pk} to come to {point}")
     taken = until(lambda: slot.rig.obeyed(run.pk, point), what="the name of who came by")
     if deadly:
+        worker = int(taken.suffix.removeprefix("."))
+        until(lambda: not psutil.pid_exists(worker), what=f"the end of the worker of #{run.pk}")
         taken.unlink()
         moment = _now()
         result.reattach.append(until(lambda: run.taken_after(moment), what=f"a driver to take #{run.pk}"))
