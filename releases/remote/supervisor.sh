@@ -67,24 +67,34 @@ victims() { # every process of the step into V, their groups into G; KNOWN remem
   since=${born:-${since:-0}}
   if alive child; then leader=$pid; fi
   while :; do
-    V='' G='' found=0
+    V='' G='' others=' '
     for p in $(awk -v seen="$KNOWN" -v leader="$leader" -v super="$super" -v since="$since" "$SCAN" /proc/[0-9]*/stat 2>/dev/null); do
       group=${p##*:} p=${p%:*}
       case $p in
-        \?*) p=${p#?}; if marked "${p%:*}"; then KNOWN="$KNOWN$p " found=1; fi ;;
+        \?*) others="$others${p#?} " ;;
         *) V="$V${p%:*} " G="$G${group:+-$group} "; case $KNOWN in *" $p "*) ;; *) KNOWN="$KNOWN$p " ;; esac ;;
       esac
     done
-    [ $found = 1 ] || break
+    marked
+    [ -n "$found" ] || break
+    KNOWN="$KNOWN$found"
   done
 }
-marked() { # what left its session and its parents prints into the step's log, or carries the step's name with it
-  [ "/proc/$1/fd/1" -ef "$D/log" ] || [ "/proc/$1/fd/2" -ef "$D/log" ] || cookie "$1"
-}
-cookie() {
-  [ -O "/proc/$1/environ" ] && [ -r "/proc/$1/environ" ] || return 1
-  case $( { tr '\0' '\n' <"/proc/$1/environ"; } 2>/dev/null) in *"CLOUDWIKI_STEP=$D/"*) return 0 ;; esac
-  return 1
+marked() { # those of the others into FOUND that print into the step's log, or carry the step's name in their environment
+  found='' files=''
+  for p in $others; do
+    proc=/proc/${p%:*}
+    if [ "$proc/fd/1" -ef "$D/log" ] || [ "$proc/fd/2" -ef "$D/log" ]; then found="$found$p "
+    elif [ -O "$proc/environ" ] && [ -r "$proc/environ" ]; then files="$files$proc/environ "; fi
+  done
+  [ -n "$files" ] || return 0
+  # One look at all of them: a busy machine has hundreds, and a process for each would outlast the grace.
+  # shellcheck disable=SC2086
+  for p in $(grep -lsF -e "CLOUDWIKI_STEP=$D/" $files 2>/dev/null); do
+    p=${p#/proc/} p=${p%/environ}
+    born=${others#* "$p":}
+    found="$found$p:${born%% *} "
+  done
 }
 end_step() { # GRACE: TERM, wait, KILL until nothing is left
   KNOWN=' '

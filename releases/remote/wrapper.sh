@@ -31,7 +31,7 @@ put_into() { printf '%-63s\n' "$2" 1<>"$1"; }                        # in place:
 # include supervisor.sh
 
 tools() {
-  for tool in awk cat dd flock mkdir mv rm setsid sha256sum sleep stat tar tr find; do
+  for tool in awk cat dd flock grep mkdir mv rm setsid sha256sum sleep stat tar tr find; do
     command -v "$tool" >/dev/null 2>&1 || refuse "missing:$tool"
   done
   [ -r /proc/sys/kernel/random/boot_id ] || refuse missing:/proc

@@ -147,7 +147,11 @@ def _cancelled(run: Run, kinds: list[str], held: Path, termed: Path, bystanders:
     took = time.time() - began
     left = _holders(held)
     result = run.judge(statuses=("cancelled",))
-    result.check(termed.exists(), f"#{run.pk}: {run.step().status}, but no TERM came to {kinds}")
+    result.check(
+        termed.exists(),
+        f"#{run.pk}: no TERM came to {kinds}; cancelled at {run.deployment.cancel_requested_at},"
+        f" ended at {run.step().finished_at}",
+    )
     result.check(not left, f"#{run.pk}: {[process.cmdline() for process in left]} are left of {kinds}")
     result.check(took < GRACE + 2, f"#{run.pk}: {kinds} were gone {took:.1f} s after TERM")
     result.check(run.step().status == "cancelled", f"#{run.pk}: the step is {run.step().status}")
