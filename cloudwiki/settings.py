@@ -151,7 +151,12 @@ CELERY_WORKER_CONCURRENCY = env.number("CLOUDWIKI_WORKERS", 4, 1, 256)
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
 CELERY_TIMEZONE = "Asia/Seoul"
-CELERY_BEAT_SCHEDULE = {"reconcile": {"task": "releases.tasks.reconcile", "schedule": 5.0, "options": {"expires": 5}}}
+CELERY_BEAT_SCHEDULE = {
+    "reconcile": {"task": "releases.tasks.reconcile", "schedule": 5.0, "options": {"expires": 5}},
+    "tidy": {"task": "releases.tasks.tidy", "schedule": 1800.0, "options": {"expires": 1800}},
+}
+# How long the folder of an ended attempt stays on its machine, for a look by hand.
+ATTEMPT_HOURS = env.number("CLOUDWIKI_ATTEMPT_HOURS", 24, 0, 24 * 365)
 
 # People.
 AUTH_USER_MODEL = "releases.User"
@@ -236,6 +241,13 @@ LOG_CAP = env.number("CLOUDWIKI_LOG_CAP", 1 << 30, 1024, 1 << 40)
 
 # Networks whose addresses probes may call although they are private or local, such as 10.0.0.0/8.
 PROBE_ALLOWED_NETWORKS = env.words("CLOUDWIKI_PROBE_ALLOWED_NETWORKS", [])
+
+# What Prometheus shows at /metrics; without one only people who may see the system page read it.
+METRICS_TOKEN = env.text("CLOUDWIKI_METRICS_TOKEN", "")
+if METRICS_TOKEN and len(METRICS_TOKEN) < 32:
+    raise ImproperlyConfigured(
+        "CLOUDWIKI_METRICS_TOKEN has fewer than 32 characters. Make one with `openssl rand -hex 32`, or unset it."
+    )
 
 # Our own log, and the switch of the fault tests.
 LOGGING = logging_settings(

@@ -59,7 +59,8 @@ def probes() -> None:
 
     with psycopg.connect(setting("DATABASE_URL"), connect_timeout=int(SECONDS)) as session:
         row = session.execute(
-            "SELECT max(at) > now() - make_interval(secs => %s) FROM releases_heartbeat", [HEARTBEAT_SECONDS]
+            "SELECT max(at) > now() - make_interval(secs => %s) FROM releases_heartbeat WHERE name = 'probes'",
+            [HEARTBEAT_SECONDS],
         ).fetchone()
     if row is None or row[0] is not True:
         raise Unhealthy(f"no heartbeat for {HEARTBEAT_SECONDS} s")

@@ -41,6 +41,7 @@ for pair in "postgres_password database_url" "redis.conf redis_url" "ssh_key ssh
 done
 
 random 48 | keep secret_key "$APPLICATION"
+random 32 | keep metrics_token "$APPLICATION"
 head -c 32 /dev/urandom | base64 | keep secrets_key "$APPLICATION"
 random 24 | keep postgres_password "$SERVER"
 printf 'postgres://cloudwiki:%s@postgres:5432/cloudwiki\n' "$(cat "$folder/postgres_password")" |

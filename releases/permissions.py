@@ -114,6 +114,25 @@ def may_somewhere(user: User, need: Need) -> bool:
     return (rights.filter(**{need.value: True}) if need.value else rights).exists()
 
 
+def may_see_system(user: User) -> bool:
+    """Staff, and people who manage a project: the system page names deployments of their own projects only."""
+    return user.is_staff or may_somewhere(user, Need.MANAGE)
+
+
+def require_system(user: User) -> None:
+    """Raise PermissionDenied unless the person may see how the installation is."""
+    if not may_see_system(user):
+        raise PermissionDenied(_("The system page is for people who manage a project; ask one of them."))
+
+
+def projects(user: User, need: Need) -> set[int]:
+    """The numbers of the projects in which the person has the right."""
+    if user.is_superuser and need in {Need.VIEW, Need.MANAGE}:
+        return set(models.Project.objects.values_list("pk", flat=True))
+    rights = Membership.objects.filter(user=user)
+    return set((rights.filter(**{need.value: True}) if need.value else rights).values_list("project", flat=True))
+
+
 def project_id(row: Model) -> int:
     """The project that a row belongs to."""
     path = PROJECT_OF[type(row)]

@@ -28,6 +28,14 @@ def check_hosts(environment_id: int) -> None:
 
 
 @shared_task
+def tidy() -> None:
+    """Remove from machines what ended attempts left there."""
+    from releases.engine.tidy import tidy
+
+    tidy()
+
+
+@shared_task
 def reconcile() -> None:
     """Turn rows that wait for work into messages."""
     from releases.engine.reconcile import reconcile

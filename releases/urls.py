@@ -17,6 +17,7 @@ from releases.views import (
     live,
     releases,
     runbooks,
+    system,
 )
 
 app_name = "releases"
@@ -86,6 +87,7 @@ environment_urls: list[URLPattern | URLResolver] = [
     path("environments/<int:number>/edit", environments.edit_environment, name="edit_environment"),
     path("environments/<int:number>/lock", environments.lock, name="lock"),
     path("environments/<int:number>/unlock", environments.unlock, name="unlock"),
+    path("environments/<int:number>/take-over", environments.take_over, name="take_over"),
     path("environments/<int:number>/variables", environment_rows.set_variable, name="set_variable"),
     path("environments/<int:number>/windows", environment_rows.add_window, name="add_window"),
     path("environments/<int:number>/probes", environment_rows.set_probe, name="set_probe"),
@@ -99,6 +101,8 @@ record_urls: list[URLPattern | URLResolver] = [
     path("audit/", history.audit_log, name="audit"),
     path("audit/verify", history.audit_verify, name="audit_verify"),
     path("backups/", backups.backups, name="backups"),
+    path("system/", system.system, name="system"),
+    path("metrics", system.metrics, name="metrics"),
 ]
 
 public_urls: list[URLPattern | URLResolver] = [

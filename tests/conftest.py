@@ -1,6 +1,7 @@
 """Fixtures and rules for every test."""
 
 import os
+import socket
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -48,6 +49,13 @@ def redis_url(settings: LazySettings) -> Iterator[str]:
         client.flushdb()
         yield url
         client.flushdb()
+
+
+@pytest.fixture
+def silent_server() -> Iterator[str]:
+    """The address of a server that takes connections and never says a word."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
 
 
 @pytest.fixture

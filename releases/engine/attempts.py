@@ -77,18 +77,25 @@ def show_running(attempt: Attempt, token: int, trouble: str = "") -> None:
         touch.bump(step.deployment_id)
 
 
-def show_lost(attempt: Attempt, token: int, reason: str) -> None:
-    """Note that the machine of an open attempt can't be reached, and why; the attempt itself may go on there."""
+def show_lost(attempt: Attempt, token: int, reason: str, silent: timedelta | None = None) -> None:
+    """Note that the machine of an open attempt can't be reached, and why; the attempt itself may go on there.
+
+    `silent`: how long it has said nothing; None: this driver never heard it, so what is noted of that stands.
+    """
     step = attempt.step
-    with held(step.deployment_id, token):
-        move_attempt(attempt, lifecycle.LOST, reason=reason[:500])
+    with held(step.deployment_id, token) as now:
+        seen = {} if silent is None else {"last_seen_at": now - silent}
+        move_attempt(attempt, lifecycle.LOST, reason=reason[:500], **seen)
         move_step(step, lifecycle.LOST, reason=reason[:500])
         audit.record(THE_SYSTEM, "step.lost", step, attempt=attempt.number, reason=reason[:500])
         touch.bump(step.deployment_id)
 
 
-def finish(attempt: Attempt, token: int, outcome: Outcome, retries: Retries) -> None:
-    """Keep how the attempt ended, and put the step back to pending where a retry is due."""
+def finish(attempt: Attempt, token: int, outcome: Outcome, retries: Retries, log_sha256: str = "") -> None:
+    """Keep how the attempt ended, and put the step back to pending where a retry is due.
+
+    `log_sha256`: of the raw log, in hex, where it is known.
+    """
     step = attempt.step
     with held(step.deployment_id, token) as now:
         ended = outcome.status in lifecycle.ATTEMPT_FINISHED
@@ -100,6 +107,7 @@ def finish(attempt: Attempt, token: int, outcome: Outcome, retries: Retries) -> 
             reason=outcome.reason[:500],
             evidence=outcome.evidence,
             progress=None,
+            log_sha256=log_sha256,
         )
         move_step(step, outcome.status, finished_at=now if ended else None, reason=outcome.reason[:500])
         if step.closes_downtime and outcome.status == lifecycle.SUCCEEDED:

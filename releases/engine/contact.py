@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 from releases import lifecycle
 from releases.actions.remote_words import told
@@ -34,14 +35,15 @@ class Contact:
     """The way to the machine of one attempt, opened anew whenever it breaks.
 
     `fresh`: the attempt was made by this driver, so nothing of it was ever sent anywhere before. `sent`: something
-    may have been. `detached`: it goes on there without us. `since` is when the machine was last heard to be there
-    (monotonic; None: it is not).
+    may have been. `detached`: it goes on there without us. `since` is when the machine was last found to be there
+    (monotonic; None: it is not), `heard_at` when it last said something of the attempt (monotonic; None: not to us).
     """
 
     def __init__(self, run: Run, attempt: Attempt, role: str, *, fresh: bool, detached: bool) -> None:
         self.run, self.attempt, self.role = run, attempt, role
         self.fresh, self.detached = fresh, detached
         self.since: float | None = None
+        self.heard_at: float | None = None
         self.sent = not fresh
         self._way: Transport | None = None
 
@@ -50,6 +52,10 @@ class Contact:
         self._way = self.run.machines.transport(self.role)
         self.since, self.sent = time.monotonic(), True
         return self._way
+
+    def hear(self) -> None:
+        """It said something."""
+        self.heard_at = time.monotonic()
 
     def keep[T](self, work: Callable[[], T | None]) -> T | None:
         """Do `work` again until it gives a result, however often the connection breaks; None when told to let go.
@@ -94,7 +100,8 @@ class Contact:
                 raise error
             raise OutOfContact("unreachable") from error
         if self.attempt.status != lifecycle.LOST:
-            attempts.show_lost(self.attempt, self.run.token, keepable(said, self.run.secrets.values()))
+            silent = None if self.heard_at is None else timedelta(seconds=time.monotonic() - self.heard_at)
+            attempts.show_lost(self.attempt, self.run.token, keepable(said, self.run.secrets.values()), silent)
 
 
 def pause(seconds: float, let_go: Callable[[], bool]) -> bool:

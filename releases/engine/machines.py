@@ -1,7 +1,7 @@
 """The open ways to the machines of one run: one SSH connection a host, shared by its steps."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -60,10 +60,10 @@ class Machines:
             raise NotApproved(_("%s is not the machine that was approved. Make a new deployment.") % host)
         return host
 
-    def client(self, role: str) -> StepClient:
-        """The client of the step wrapper there."""
+    def client(self, role: str, heard: Callable[[], None] = lambda: None) -> StepClient:
+        """The client of the step wrapper there; `heard` is called whenever it speaks."""
         folder = str(settings.ATTEMPTS_DIR) if role == CONTROLLER else REMOTE_FOLDER
-        return StepClient(self.transport(role), folder, wrapper=faults.with_points(WRAPPER))
+        return StepClient(self.transport(role), folder, wrapper=faults.with_points(WRAPPER), heard=heard)
 
     def drop(self, role: str, transport: Transport | None = None) -> None:
         """Forget a broken way so that the next use opens a new one."""

@@ -1,8 +1,7 @@
 """Performing one attempt: from the committed row to its outcome.
 
-Runs in a thread of the driver. A script is launched at most once under the step wrapper and followed from
-the byte where the stored log ends; whatever breaks on the way (the connection, the database, this worker)
-only means that somebody follows it again.
+Runs in a thread of the driver. A script is launched at most once under the step wrapper and followed from the byte
+where the stored log ends; what breaks on the way (connection, database, worker) only means that it is followed again.
 """
 
 import math
@@ -49,8 +48,7 @@ class Performance:
         self.launched = threading.Event()
         self.action = registry.find(planned.action)
         self.contact = Contact(run, attempt, planned.runs_on, fresh=fresh, detached=not self.direct)
-        self.tail = b""
-        self.received = 0
+        self.tail, self.received = b"", 0
         self.trouble = attempt.reason if attempt.status == lifecycle.RUNNING else ""  # once there it stays
         # What was seen to run is never launched again, even where nothing of it is left on the machine.
         self._seen = attempt.last_seen_at is not None or attempt.source_offset > 0
@@ -107,7 +105,8 @@ class Performance:
         kept = replace(outcome, reason=keepable(outcome.reason, secrets), evidence=evidence)
         retry = self.planned.retry
         fault_point("before_finish")
-        attempts.finish(self.attempt, self.run.token, kept, Retries(retry.attempts, retry.delay))
+        digest = (self._writer.raw_sha256 if self._writer else None) or ""
+        attempts.finish(self.attempt, self.run.token, kept, Retries(retry.attempts, retry.delay), digest)
         fault_point("after_finish")
 
     def _patiently[T](self, work: Callable[[], T]) -> T | None:
@@ -249,7 +248,7 @@ class Performance:
 
     def _client(self) -> StepClient:
         self.contact.transport()
-        return self.run.machines.client(self.planned.runs_on)
+        return self.run.machines.client(self.planned.runs_on, self.contact.hear)
 
     def _unknown(self, status: StepStatus) -> Outcome | None:
         """Let a check command decide, where the runbook has one; else a person must."""
@@ -284,6 +283,7 @@ class Performance:
 
     def _write(self, data: bytes) -> None:
         self.launched.set()
+        self.contact.hear()
         self.received += len(data)
         self.tail = (self.tail + data)[-TAIL:]
         if self._writer is not None:

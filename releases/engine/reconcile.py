@@ -1,26 +1,31 @@
 """From rows to messages: what the broker lost, or a dead worker left, is picked up again."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db.models import Q
 
 from releases import lifecycle
 from releases.engine import clock, wake
-from releases.models import ChecklistItem, Deployment
+from releases.models import ChecklistItem, Deployment, Heartbeat
 
 DRIVEN = frozenset({lifecycle.RUNNING, lifecycle.CANCELLING})
 PROOF_LIMIT = timedelta(minutes=15)
+HEARTBEAT = "reconcile"
 
 
 def reconcile() -> list[int]:
     """Send a drive message for each deployment that should be driven and is not. Returns their ids."""
-    now = clock.now()
-    undriven = Q(lease__isnull=True) | Q(lease__until__isnull=True) | Q(lease__until__lt=now)
-    waiting = list(Deployment.objects.filter(undriven, status__in=DRIVEN).values_list("pk", flat=True))
-    for deployment_id in waiting:
-        wake.send("drive", deployment_id)
+    rows = Deployment.objects.filter(undriven(clock.now()), status__in=DRIVEN)
+    waiting = list(rows.values_list("pk", flat=True))
+    sent = sum(wake.send("drive", deployment_id) for deployment_id in waiting)
     _end_stuck_proofs()
+    Heartbeat.beat(HEARTBEAT, sent=sent, waiting=len(waiting))
     return waiting
+
+
+def undriven(now: datetime, lease: str = "lease") -> Q:
+    """No driver holds the lease at `now` (database clock); `lease` is the way to it from the rows asked for."""
+    return Q(**{f"{lease}__isnull": True}) | Q(**{f"{lease}__until__isnull": True}) | Q(**{f"{lease}__until__lt": now})
 
 
 def _end_stuck_proofs() -> None:

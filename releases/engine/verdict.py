@@ -1,6 +1,7 @@
 """What the step wrapper's word on an ended script means for the step."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from django.utils.translation import gettext as _
@@ -20,6 +21,14 @@ _REFUSALS: Final = {
 
 def judge(status: StepStatus, planned: PlannedStep, explain: Callable[[int], str]) -> Outcome:
     """The outcome of a script whose end is known ("finished" or "refused")."""
+    ended = _ended(status, planned, explain)
+    if not status.disk_was_full:
+        return ended
+    said = _("The machine's disk was full while it ran, so its log may not be whole.")
+    return replace(ended, reason=f"{ended.reason} {said}".strip())
+
+
+def _ended(status: StepStatus, planned: PlannedStep, explain: Callable[[int], str]) -> Outcome:
     if status.state == "refused":
         return _refused(status.reason)
     if status.reason == "timeout":

@@ -12,6 +12,7 @@ from releases.logs.hub import publisher, stream_key
 
 FADES = 40  # seconds after which a page that says nothing counts as closed (its process died)
 _EXPIRES = 120
+STREAMS = "cloudwiki:streams"  # every open page of the installation, with the Unix time it was last heard of
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,10 @@ async def announce(client: "redis.asyncio.Redis", deployment_id: int, page: str,
     async with client.pipeline(transaction=False) as pipeline:
         pipeline.hset(_key(deployment_id), page, value)
         pipeline.expire(_key(deployment_id), _EXPIRES)
+        pipeline.zadd(STREAMS, {page: time.time()})
+        pipeline.expire(STREAMS, _EXPIRES)
         if new:
+            pipeline.zremrangebyscore(STREAMS, "-inf", time.time() - FADES)
             _tell(pipeline, deployment_id)
         await pipeline.execute()
 
@@ -57,8 +61,14 @@ async def leave(client: "redis.asyncio.Redis", deployment_id: int, page: str) ->
     """Say that a page was closed."""
     async with client.pipeline(transaction=False) as pipeline:
         pipeline.hdel(_key(deployment_id), page)
+        pipeline.zrem(STREAMS, page)
         _tell(pipeline, deployment_id)
         await pipeline.execute()
+
+
+def ask_streams(pipeline: "redis.client.Pipeline") -> None:
+    """Ask how many pages of the installation hold an event stream, whatever they watch."""
+    pipeline.zcount(STREAMS, time.time() - FADES, "+inf")
 
 
 def _tell(pipeline: "redis.asyncio.client.Pipeline", deployment_id: int) -> None:

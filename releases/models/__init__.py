@@ -10,6 +10,7 @@ from releases.models.host import Host
 from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
 from releases.models.project import Environment, EnvironmentLock, Project, Service
 from releases.models.release import Artifact, Release
+from releases.models.removal import FolderRemoval
 from releases.models.runbook import Runbook, RunbookVersion
 from releases.models.step import Attempt, AttemptFile, LogChunk, Step
 from releases.models.user import Membership, User
@@ -32,6 +33,7 @@ __all__ = [
     "DeploymentKind",
     "Environment",
     "EnvironmentLock",
+    "FolderRemoval",
     "Heartbeat",
     "Host",
     "Lease",

@@ -124,6 +124,7 @@ class Lease(models.Model):
     owner = models.CharField(max_length=120, blank=True)
     token = models.BigIntegerField(default=0)
     until = models.DateTimeField(null=True)
+    freed_at = models.DateTimeField(null=True, help_text="when a driver last gave it back")
 
     def __str__(self) -> str:
         return f"{self.owner} until {self.until}"

@@ -54,7 +54,7 @@ def renew(deployment_id: int, token: int) -> None:
 def release(deployment_id: int, token: int) -> None:
     """Give the lease back so that another driver may take it at once. Not an error when it is lost already."""
     with suppress(Fenced):
-        _change(deployment_id, token, "until = NULL, owner = ''", [])
+        _change(deployment_id, token, "until = NULL, owner = '', freed_at = clock_timestamp()", [])
 
 
 @contextmanager

@@ -1,5 +1,7 @@
 """Probes, their answers, and the intervals in which they failed."""
 
+from typing import Any
+
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
@@ -80,3 +82,10 @@ class Heartbeat(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @staticmethod
+    def beat(name: str, **detail: Any) -> None:
+        """Say that `name` is alive, and what it has to tell (JSON)."""
+        row = Heartbeat(name=name, at=Now(), detail=detail)
+        changed = ["at", "detail"]
+        Heartbeat.objects.bulk_create([row], update_conflicts=True, unique_fields=["name"], update_fields=changed)

@@ -66,6 +66,7 @@ class Attempt(models.Model):
     source_offset = models.PositiveBigIntegerField(default=0)
     log_size = models.PositiveBigIntegerField(default=0, help_text="stored bytes, after masking")
     log_lines = models.PositiveBigIntegerField(default=0)
+    log_sha256 = models.CharField(max_length=64, blank=True, help_text="of the raw log; empty: of several drivers")
     last_seen_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     started_at = models.DateTimeField(null=True)

@@ -50,7 +50,7 @@ class StepStatus:
 
     `reason`: of unknown: reboot, vanished; of finished: "", timeout, silence, cancelled; of refused: corrupt,
     diskfull, removed, cancelled, missing:TOOL; of fenced: the newest token; of running: "" or supervisor-lost; of
-    absent: "" or removed.
+    absent: "" or removed. `disk_was_full`: the machine's disk was seen full while it ran, so its log may have gaps.
     """
 
     state: State
@@ -58,10 +58,14 @@ class StepStatus:
     reason: str
     log_size: int
     heartbeat_age: int | None
+    disk_was_full: bool = False
 
 
 class StepClient:
-    """Speaks to the wrapper on one machine. `wrapper` is replaced by fault tests only."""
+    """Speaks to the wrapper on one machine. `wrapper` is replaced by fault tests only.
+
+    `heard` is called whenever the machine said something while a step is followed, at least every 2 s.
+    """
 
     def __init__(
         self,
@@ -71,7 +75,9 @@ class StepClient:
         shell: str = "sh",
         wrapper: bytes = WRAPPER,
         quiet_limit: float = QUIET_LIMIT,
+        heard: Callable[[], None] = lambda: None,
     ) -> None:
+        self._heard = heard
         self._script = RemoteScript(transport, wrapper, folder, shell)
         self._machine = transport.name
         self._quiet_limit = quiet_limit
@@ -82,11 +88,11 @@ class StepClient:
         offset: int,
         write: Callable[[bytes], None],
         stop: Callable[[], bool],
-        heard: Callable[[str], None] = lambda reason: None,
+        runs: Callable[[str], None] = lambda reason: None,
     ) -> StepStatus:
         """Start the step unless it was started before, and follow its log from byte `offset`: one exec.
 
-        `heard` gets the reason of the state ("" or supervisor-lost) whenever the machine says that the step runs.
+        `runs` gets the reason of the state ("" or supervisor-lost) whenever the machine says that the step runs.
 
         Returns when it ended, or when stop() is true: then the step runs on, state "running", or "starting" if
         the machine had not answered yet, so that only `status` can tell whether it was launched. Raises
@@ -95,7 +101,7 @@ class StepClient:
         bundle = make_bundle(step.text, step.parameters, step.secrets)
         arguments = _launch_arguments(step, bundle)
         fault_point("before_launch")
-        return self._follow("launch", step.attempt, arguments, bundle.data, offset, write, stop, heard)
+        return self._follow("launch", step.attempt, arguments, bundle.data, offset, write, stop, runs)
 
     def follow(
         self,
@@ -103,10 +109,10 @@ class StepClient:
         offset: int,
         write: Callable[[bytes], None],
         stop: Callable[[], bool],
-        heard: Callable[[str], None] = lambda reason: None,
+        runs: Callable[[str], None] = lambda reason: None,
     ) -> StepStatus:
         """Follow an attempt that was launched before. Same as above otherwise."""
-        return self._follow("follow", attempt, (), None, offset, write, stop, heard)
+        return self._follow("follow", attempt, (), None, offset, write, stop, runs)
 
     def status(self, attempt: str) -> StepStatus:
         return self._ask("status", attempt)
@@ -117,9 +123,12 @@ class StepClient:
         return self._ask("cancel", attempt, str(int(grace)), lock, str(int(token)), quiet=grace + 30.0)
 
     def remove(self, attempt: str, log_sha256: str) -> bool:
-        """Delete an ended attempt from the machine, if its log there is the one with this digest."""
+        """Delete an ended attempt from the machine, if its log there is the one with this digest.
+
+        True when nothing is left of it there, also where it never came.
+        """
         _, words = self._script.run("remove", _checked(attempt), log_sha256, quiet_limit=600.0)
-        return words.get("state") == "removed"
+        return words.get("state") in {"removed", "absent"}
 
     def _ask(self, verb: str, attempt: str, *arguments: str, quiet: float | None = None) -> StepStatus:
         limit = self._quiet_limit if quiet is None else quiet
@@ -135,12 +144,12 @@ class StepClient:
         offset: int,
         write: Callable[[bytes], None],
         stop: Callable[[], bool],
-        heard: Callable[[str], None],
+        runs: Callable[[str], None],
     ) -> StepStatus:
         def said(words: dict[str, str]) -> None:
-            fault_point("heard")
+            self._said(words)
             if words.get("state") == "running":
-                heard(_reason(words))
+                runs(_reason(words))
 
         counted = _Counted(write, offset)
         completed, words = self._script.run(
@@ -163,6 +172,10 @@ class StepClient:
             raise ConnectionLost(f"{self._machine} stopped following the step in the middle.")
         return status
 
+    def _said(self, _words: Mapping[str, str]) -> None:
+        self._heard()
+        fault_point("heard")
+
     def _status(self, words: Mapping[str, str]) -> StepStatus:
         if words.get("state", "begun") == "begun":
             raise ConnectionLost(f"{self._machine} gave no answer about the step.")
@@ -172,6 +185,7 @@ class StepClient:
             reason=_reason(words),
             log_size=_number(words.get("log")) or 0,
             heartbeat_age=_number(words.get("beat")),
+            disk_was_full=words.get("full") == "yes",
         )
 
 

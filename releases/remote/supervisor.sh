@@ -125,6 +125,12 @@ any_left() {
   return 1
 }
 
+full() { # whether nothing more can be written here: what the step prints now is lost
+  { printf '%4096s' '' >"$D/room"; } 2>/dev/null
+  wrote=$?
+  { true >"$D/room"; } 2>/dev/null
+  [ $wrote != 0 ]
+}
 claim_start() { # the one and only start: O_EXCL, as mkdir, but without a process
   set -C
   { true >"$D/started"; } 2>/dev/null
@@ -143,16 +149,19 @@ supervise() { # PID BORN: runs the step; the last two name the subshell that wai
   : point after_start
   read -r limit silence grace CAP <"$D/limits"
   (watch) &
-  watcher=$!
+  watcher=$! told=0
+  trap 'told=1' TERM                                                 # heard once the step has ended
   (run_step) </dev/null >>"$D/log" 2>&1
   RC=$?
   : point before_result
+  if full; then put full yes; fi
   why=''
   read -r why _ <"$D/why"
   if [ -n "$why" ]; then wait "$watcher"; else kill -KILL "$watcher"; fi
   [ ! -d "$D/secrets" ] || rm -rf "$D/secrets"
   log_size
   if [ -z "$shown" ] && [ "$SIZE" = "$CAP" ]; then cut_if_longer; log_size; fi
+  if [ $told = 1 ] && [ -z "$why" ]; then put slot told; exit 0; fi
   put slot "done $RC $SIZE $why"
   : point after_result
   dd if=/dev/null of="$D/slot" conv=notrunc,fsync 2>/dev/null
@@ -177,6 +186,7 @@ watch() { # the pulse, the limits and the cancel of a running step
     now; put beat "$NOW"
     seen=$(stat -c %s "$D/log")
     [ "$seen" = "$old" ] || last=$NOW old=$seen
+    if full; then put full yes; fi
     if [ "$seen" -gt "$CAP" ]; then cut_log; old=$(stat -c %s "$D/log"); fi
     why='' asked=''
     read -r why asked <"$D/why"

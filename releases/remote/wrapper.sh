@@ -12,17 +12,22 @@
 # attempts/ID/  script prelude parameters/ secrets/   what runs
 #               log                                  what it printed, raw
 #               slot                                 "done EXIT SIZE REASON"; made full size before the start,
-#                                                    so that a full disk cannot lose the exit code
+#                                                    so that a full disk cannot lose the exit code; or "told":
+#                                                    the supervisor was ended too, as when the machine shuts down.
+#                                                    Then how the step ended says nothing of what it did
 #               boot super watch child beat why      who runs it: boot id, pid and kernel start time, pulse
+#               full                                 "yes" once the disk was full: then the log may have gaps
 #               started                              the start claim: whoever makes it runs the step
 set -u
 BASE=$1 NONCE=$2 SH=$3 VERB=$4 ID=$5 W=$0
 shift 5
 D=$BASE/attempts/$ID
-STATE=absent RC=- WHY=- SIZE=0 BEAT=-
+STATE=absent RC=- WHY=- SIZE=0 BEAT=- FULL=-
 unset CDPATH
 
-say() { printf '%s state=%s rc=%s why=%s log=%s beat=%s\n' "$NONCE" "$STATE" "$RC" "$WHY" "$SIZE" "$BEAT" >&2; }
+say() {
+  printf '%s state=%s rc=%s why=%s log=%s beat=%s full=%s\n' "$NONCE" "$STATE" "$RC" "$WHY" "$SIZE" "$BEAT" "$FULL" >&2
+}
 refuse() { STATE=refused WHY=$1; say; exit 75; }
 now() { read -r NOW _ </proc/uptime; NOW=${NOW%%.*}; }              # the wall clock may jump
 put() { put_into "$D/$1" "$2"; }
@@ -71,6 +76,7 @@ finished() {
 look() { # the state of the attempt
   STATE=absent RC=- WHY=- SIZE=0 BEAT=-
   [ -d "$D" ] || { [ ! -e "$BASE/removed/$ID" ] || WHY=removed; return 0; }
+  { read -r FULL <"$D/full"; } 2>/dev/null
   finished && return 0
   log_size
   read -r boot <"$D/boot"; read -r booted </proc/sys/kernel/random/boot_id
@@ -82,6 +88,7 @@ look() { # the state of the attempt
   elif alive child || alive watch; then STATE=running WHY=supervisor-lost
   elif finished; then :                                              # it ended between the two looks
   elif young; then STATE=starting
+  elif [ "$tag" = told ] && [ "$BEAT" -lt 120 ]; then STATE=running  # until the machine is down, or stayed up
   else lost vanished; fi
 }
 lost() { STATE=unknown WHY=$1 BEAT=-; rm -rf "$D/secrets"; }
@@ -101,11 +108,11 @@ sweep_incoming() { # folders of launches that died while receiving; they may hol
 }
 prepare() { # everything that must exist before the claim, at its full size
   read -r boot </proc/sys/kernel/random/boot_id
-  for f in slot beat super watch child why shown; do printf '%63s\n' '' >"$T/$f"; done
+  for f in slot beat super watch child why shown full; do printf '%63s\n' '' >"$T/$f"; done
   printf '%s\n' "$boot" >"$T/boot"
   printf '%s %s %s %s\n' "$1" "$2" "$3" "$4" >"$T/limits"
   true >"$T/log"
-  for f in slot beat super watch child why shown boot limits; do [ -s "$T/$f" ] || return 1; done
+  for f in slot beat super watch child why shown full boot limits; do [ -s "$T/$f" ] || return 1; done
 }
 receive() { # DIGEST LIMITS...: the bundle from stdin into an own folder, checked
   for d in attempts incoming removed; do [ -d "$BASE/$d" ] || mkdir -p -m 700 "$BASE/$d" || refuse diskfull; done

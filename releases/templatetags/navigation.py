@@ -6,6 +6,9 @@ from django import template
 from django.template import Context
 from django.utils.safestring import SafeString, mark_safe
 
+from releases import permissions
+from releases.models import User
+
 register = template.Library()
 
 # A page belongs to the section whose word its URL name begins with; these begin otherwise.
@@ -19,6 +22,17 @@ def section_of(context: Context | dict[str, Any]) -> str:
     match = getattr(context.get("request"), "resolver_match", None)
     first = (getattr(match, "url_name", None) or "").split("_")[0].split("-")[0]
     return ALIASES.get(first, first)
+
+
+@register.simple_tag(takes_context=True)
+def may_see_system(context: Context) -> bool:
+    """Whether the reader is offered the system page; asked once for both menus of a page."""
+    user = context.get("user")
+    if not isinstance(user, User):
+        return False
+    if not hasattr(user, "sees_system"):
+        user.sees_system = permissions.may_see_system(user)  # type: ignore[attr-defined]
+    return bool(user.sees_system)  # type: ignore[attr-defined]
 
 
 @register.simple_tag(takes_context=True)

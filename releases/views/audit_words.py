@@ -40,6 +40,7 @@ WORDS: Final[dict[str, Promise]] = {
     "step.resolve": _("was decided by a person"),
     "environment.lock": _("locked the environment"),
     "environment.unlock": _("unlocked the environment"),
+    "environment.take_over": _("took over the lock"),
     "environment.change": _("changed the environment's settings"),
     "environment.create": _("added an environment"),
     "variable.set": _("set a variable"),
@@ -68,6 +69,7 @@ ICONS: Final = {
     "deployment.approve": "check",
     "environment.lock": "lock",
     "environment.unlock": "lock-open",
+    "environment.take_over": "lock",
     "host.pin": "server",
 }
 
@@ -90,6 +92,8 @@ def sentence(event: AuditEvent) -> str:
         reason = UNKNOWN_BECAUSE.get(reason, reason)
     # A step is the subject of its sentence ("10 began"); anything else is what the person did it to.
     said = f"{subject} {words}" if event.target_type == "step" else f"{words} · {subject}" if subject else words
+    if event.action == "environment.take_over":
+        said = f"{said} ({event.detail['held_by']} → {event.detail['taken_by']})"
     return f"{said}: {reason}" if reason else said
 
 

@@ -28,13 +28,17 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     environments = list(_environments(permissions.visible(Environment, user)))
     recent = _recent(environments)
     cards = [_card(environment, recent[environment.pk], now) for environment in environments]
+    operable = permissions.projects(user, Need.OPERATE)
+    for card in cards:
+        theirs = card["lock"] is not None and card["lock"].holder_id != user.pk
+        card["may_take_over"] = theirs and card["environment"].project_id in operable
     _count_steps(card["active"] for card in cards)
     context = {
         "cards": cards,
         "deployments": _loaded(permissions.visible(Deployment, user)).order_by("-pk")[:7],
         "backups": permissions.visible(Backup, user).select_related("environment", "service").order_by("-pk")[:4],
         "budgets": [_month(environment, recent_month, now) for environment, recent_month in _months(environments, now)],
-        "may_operate": permissions.may_somewhere(user, Need.OPERATE),
+        "may_operate": bool(operable),
         "active_state": next((card["active"].status for card in cards if card["active"]), ""),
     }
     return render(request, "releases/dashboard.html", context)

@@ -16,7 +16,7 @@ from releases.engine import clock, locks
 from releases.engine.errors import EngineError
 from releases.models import Environment
 from releases.permissions import Need, actor, member_required, signed_in
-from releases.views.answers import verb
+from releases.views.answers import done, verb
 from releases.views.careful_forms import CarefulForm
 from releases.views.settings_forms import ProbeForm, VariableForm, WindowForm
 
@@ -66,6 +66,7 @@ def environment_page(request: HttpRequest, found: Environment, status: int = 200
         "lock": lock if lock and lock.expires_at > clock.now() else None,
         "may_manage": permissions.may(user, Need.MANAGE, found.project_id),
         "may_operate": permissions.may(user, Need.OPERATE, found.project_id),
+        "is_own_lock": lock is not None and lock.holder_id == user.pk,
         "variable_form": forms_given.get("variable_form") or VariableForm(),
         "window_form": forms_given.get("window_form") or WindowForm(),
         "probe_form": forms_given.get("probe_form") or ProbeForm(environment=found),
@@ -109,4 +110,16 @@ def unlock(request: HttpRequest, number: int) -> HttpResponse:
     """End the lock; another person's needs a reason."""
     found = permissions.get(Environment, signed_in(request), Need.OPERATE, "project", pk=number)
     locks.unlock(found, actor(request), request.POST.get("reason", "")[:300])
+    return redirect("releases:environment", found.pk)
+
+
+@verb
+def take_over(request: HttpRequest, number: int) -> HttpResponse:
+    """Hold the environment in place of the person who does, for a reason; back to where the lock was shown."""
+    found = permissions.get(Environment, signed_in(request), Need.OPERATE, "project", pk=number)
+    seen, reason = request.POST.get("seen", ""), request.POST.get("reason", "")[:300]
+    if not (seen.isascii() and seen.isdigit() and len(seen) < 19):
+        raise EngineError(_("Look at the lock on the page, then take it over from there."))
+    locks.take_over(found, int(seen), signed_in(request), actor(request), reason)
+    done(request, _("The lock of %s is yours now.") % found)
     return redirect("releases:environment", found.pk)

@@ -99,11 +99,13 @@ def _attempts_tag(attempts: list[Attempt]) -> str:
 
 
 def _note(run: Run, step: Step, attempts: list[Attempt]) -> str:
-    """What is worth reading in the row: how far a transfer is, what was proved, else the plan's note."""
+    """What is worth reading in the row: how far a transfer is, what was proved or last heard, else the plan's note."""
     newest = attempts[-1] if attempts else None
     if newest and newest.progress and newest.status in lifecycle.STEP_BUSY:
         done, total = newest.progress.get("done", 0), newest.progress.get("total", 0)
         return f"{100 * done // total if total else 0}% · {size(done)} / {size(total)}"
+    if newest and newest.status == lifecycle.LOST and newest.last_seen_at:
+        return _("last heard of at %s") % f"{run.deployment.environment.local(newest.last_seen_at):%H:%M:%S}"
     if newest and newest.status == lifecycle.SUCCEEDED and (said := evidence_note(newest.evidence)):
         return said
     if step.status == lifecycle.PENDING and step.retry_at:

@@ -17,12 +17,12 @@ Come = Callable[..., Person]
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
 FAIL = "echo $((40 + 2)); echo oops >&2; exit 3"
 # What GET answers there is no page: an event stream, a part of a page, JSON, a file.
-NOT_PAGES = {"events", "live", "log_lines", "log_raw", "attempt_file", "runbook_text", "announcements"}
+NOT_PAGES = {"events", "live", "log_lines", "log_raw", "attempt_file", "runbook_text", "announcements", "metrics"}
 
 
 POSTS = {pattern.name for pattern in urls.deployment_verbs} | {
     *("add_artifact", "record_artifact", "validate_runbook", "scan_host", "pin_host", "unpin_host", "check_host"),
-    *("lock", "unlock", "set_variable", "add_window", "set_probe", "delete_variable", "remove_window"),
+    *("lock", "unlock", "take_over", "set_variable", "add_window", "set_probe", "delete_variable", "remove_window"),
 }
 
 
@@ -56,7 +56,12 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
         found |= {name: path, f"edit_{name}": f"{path}edit"}
     found |= {f"new_{name}": f"/{name}s/new" for name in ("release", "host", "deployment")}
     found |= {name: f"/{name}/" for name in ("deployments", "releases", "runbooks", "hosts", "backups", "history")}
-    found |= {"dashboard": "/", "audit": "/audit/", "project_announcements": "/announcements/demo/"}
+    found |= {
+        "dashboard": "/",
+        "audit": "/audit/",
+        "project_announcements": "/announcements/demo/",
+        "system": "/system/",
+    }
     yield found
     talk.end()
     minjun.until_over(minjun.number())

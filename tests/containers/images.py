@@ -13,6 +13,7 @@ from tests.host.cache import digest
 STANDINS = Path(__file__).resolve().parent / "standins"
 NAMES = {"postgres": "pgvector/pgvector:pg17", "redis": "redis:8", "caddy": "caddy:2"}  # as docker-compose.yml has them
 BASE = "debian:trixie-slim"
+MACHINE = "/machine"  # where a build finds the files of this machine that its settings name
 DEBIAN = [
     "mmdebstrap", "--mode=root", "--variant=minbase", "--quiet",
     "--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*/*",
@@ -63,15 +64,31 @@ def build_options() -> list[str]:
 
     found = {name: value for name, value in uv_environment().items() if re.match(r"(UV_|PIP_|SSL_CERT_FILE$)", name)}
     found |= _pip_settings()
+    found, mounts = _moved(found)
     mirror = CACHE / "mirror.env"
     mirror.write_text("".join(f"{name}='{value}'\n" for name, value in sorted(found.items())))
     mirror.chmod(0o600)
-    named = {match for value in found.values() for match in re.findall(r"(file://)?(/[\w./+-]+)", value)}
-    # An index in a folder names its files relative to itself, beside it.
-    paths = {Path(path).parent if is_index else Path(path) for is_index, path in named}
-    mounts = {path for path in paths if path.exists() and path != Path("/")}
-    volumes = [f"--volume={path}:{path}:ro" for path in sorted(mounts)]
+    volumes = [f"--volume={path}:{MACHINE}{path}:ro" for path in sorted(mounts)]
     return ["--isolation=chroot", "--network=host", f"--secret=id=mirror,src={mirror}", *volumes]
+
+
+def _moved(settings: dict[str, str]) -> tuple[dict[str, str], set[Path]]:
+    """The settings with every path of this machine below MACHINE, and the paths to mount there.
+
+    Not at their own places: a package that is installed may own a file there, such as the list of authorities.
+    """
+    mounts: set[Path] = set()
+
+    def move(match: re.Match[str]) -> str:
+        path = Path(match[2])
+        if path == Path("/") or not path.exists():
+            return match[0]
+        # An index in a folder names its files relative to itself, beside it.
+        mounts.add(path.parent if match[1] else path)
+        return f"{match[1] or ''}{MACHINE}{match[2]}"
+
+    moved = {name: re.sub(r"(file://)?(/[\w./+-]+)", move, value) for name, value in settings.items()}
+    return moved, mounts
 
 
 def _pip_settings() -> dict[str, str]:

@@ -12,7 +12,7 @@ from tests.containers.engine import ROOT
 SCRIPT = ROOT / "deploy" / "init-secrets.sh"
 OWNERS = {
     "secret_key": 10001, "secrets_key": 10001, "database_url": 10001, "redis_url": 10001, "ssh_key": 10001,
-    "ssh_key.pub": 10001, "postgres_password": 999, "redis.conf": 999,
+    "ssh_key.pub": 10001, "metrics_token": 10001, "postgres_password": 999, "redis.conf": 999,
 }  # fmt: skip
 
 pytestmark = pytest.mark.usefixtures("root")
@@ -50,6 +50,7 @@ def test_the_files_fit_together(tmp_path: Path) -> None:
     assert found["redis_url"] == f"redis://:{found['redis.conf'].split()[1]}@redis:6379/0\n"
     assert len(base64.b64decode(found["secrets_key"])) == 32
     assert len(found["secret_key"]) >= 50
+    assert len(found["metrics_token"]) >= 32
     assert found["ssh_key.pub"].split()[0] == "ssh-ed25519"
 
 

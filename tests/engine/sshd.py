@@ -1,4 +1,4 @@
-"""A real OpenSSH server on a loopback port, run by whoever runs the tests, with keys of its own."""
+"""A real OpenSSH server, run by whoever runs the tests, with keys of its own; on a loopback port if not told else."""
 
 from __future__ import annotations
 
@@ -41,10 +41,14 @@ def make_key(path: Path, kind: str = "ed25519") -> str:
 
 
 class Sshd:
-    """`target` reaches it. Lines in `settings` come first in its sshd_config, so they win."""
+    """`target` reaches it. Lines in `settings` come first in its sshd_config, so they win.
 
-    def __init__(self, folder: Path, settings: str = "") -> None:
+    `namespace`: the network namespace it listens in, at `address` there.
+    """
+
+    def __init__(self, folder: Path, settings: str = "", *, address: str = "127.0.0.1", namespace: str = "") -> None:
         self.folder = folder
+        self.address = address
         folder.mkdir(parents=True, exist_ok=True)
         self.port = free_port()
         self.user = pwd.getpwuid(os.getuid()).pw_name
@@ -55,24 +59,25 @@ class Sshd:
         self.home.mkdir(exist_ok=True)
         self.log = folder / "sshd.log"
         self._settings = settings
+        self._enter = ["ip", "netns", "exec", namespace] if namespace else []
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def target(self) -> Target:
-        return Target("box", "127.0.0.1", self.port, self.user, self.host_key, self.client_key)
+        return Target("box", self.address, self.port, self.user, self.host_key, self.client_key)
 
     def start(self) -> None:
         if os.getuid() == 0:
             PRIVILEGE_FOLDER.mkdir(mode=0o755, exist_ok=True)
         self._write_config()
         with self.log.open("ab") as log:
-            command = [shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-e", "-f", self.folder / "sshd_config"]
-            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+            command = [shutil.which("sshd") or "/usr/sbin/sshd", "-D", "-e", "-f", str(self.folder / "sshd_config")]
+            self._process = subprocess.Popen([*self._enter, *command], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         wait_for(self.answers, what="sshd")
 
     def answers(self) -> bool:
         assert self._process and self._process.poll() is None, self.log.read_text()
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1) as sock:
+        with suppress(OSError), socket.create_connection((self.address, self.port), 1) as sock:
             return sock.recv(4) == b"SSH-"
         return False
 
@@ -118,7 +123,7 @@ class Sshd:
         (self.folder / "sshd_config").write_text(
             f"{self._settings}\n"
             f"SetEnv HOME={self.home}\n"  # no one's login scripts, and nothing left in a real home
-            f"Port {self.port}\nListenAddress 127.0.0.1\nHostKey {self.folder}/host_key\n"
+            f"Port {self.port}\nListenAddress {self.address}\nHostKey {self.folder}/host_key\n"
             f"AuthorizedKeysFile {self.folder}/authorized_keys\nPidFile none\nUsePAM no\nStrictModes no\n"
             "PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin yes\n"
             "MaxSessions 100\nMaxStartups 200\nLogLevel VERBOSE\n"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from releases import lifecycle
-from releases.engine import attempts, contact
+from releases.engine import attempts, clock, contact
 from releases.engine.contact import Contact, OutOfContact
 from releases.engine.machines import Machines
 from releases.engine.run import Run
@@ -54,6 +54,30 @@ def test_a_broken_connection_is_shown_and_the_work_done_again(make: Make) -> Non
     attempt = Attempt.objects.get(pk=kept.attempt.pk)
     assert (attempt.status, bool(attempt.reason)) == (lifecycle.LOST, True)
     assert AuditEvent.objects.filter(action="step.lost").count() == 1
+
+
+def test_when_the_machine_was_last_heard_is_kept(make: Make) -> None:
+    kept = make()
+    told = failing(kept, ConnectionLost("cut"))
+
+    def work() -> str:
+        if kept.heard_at is None:
+            kept.hear()
+        return told()
+
+    assert kept.keep(work) == "done"
+    attempt = Attempt.objects.get(pk=kept.attempt.pk)
+    assert attempt.status == lifecycle.LOST
+    assert attempt.started_at is not None and attempt.last_seen_at is not None
+    assert attempt.started_at < attempt.last_seen_at < clock.now()
+
+
+def test_who_never_heard_it_leaves_what_is_known_of_that(make: Make) -> None:
+    kept = make(fresh=False)
+    seen = clock.now()
+    Attempt.objects.filter(pk=kept.attempt.pk).update(last_seen_at=seen)
+    assert kept.keep(failing(kept, ConnectionLost("cut"))) == "done"
+    assert Attempt.objects.get(pk=kept.attempt.pk).last_seen_at == seen
 
 
 def test_where_nothing_was_sent_the_reason_is_told_at_once(make: Make) -> None:

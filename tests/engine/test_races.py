@@ -12,8 +12,8 @@ from releases import lifecycle
 from releases.audit import Actor, verify
 from releases.engine import clock, consent, locks, prepare, reconcile, start, wake
 from releases.engine.errors import EngineError
-from releases.models import Deployment, EnvironmentLock, Lease, lease
-from tests.factories import World, make_world
+from releases.models import AuditEvent, Deployment, EnvironmentLock, Lease, User, lease
+from tests.factories import World, make_user, make_world
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -120,6 +120,75 @@ def test_two_people_lock_at_once() -> None:
     results = at_once(*acts)
     assert sum(isinstance(result, EngineError) for result in results) == 1
     assert EnvironmentLock.objects.count() == 1
+
+
+class TestTakeOver:
+    """One person's lock becomes another's in one step."""
+
+    @pytest.fixture
+    def world(self) -> World:
+        return make_world()
+
+    @pytest.fixture
+    def theirs(self, world: World) -> EnvironmentLock:
+        third = make_user("third")
+        return locks.lock(world.environment, third, Actor(third), "audit", timedelta(hours=2))
+
+    def take(self, world: World, seen: int, user: User, reason: str = "urgent fix") -> EnvironmentLock:
+        return locks.take_over(world.environment, seen, user, Actor(user), reason)
+
+    @pytest.mark.parametrize("race", range(5))
+    def test_two_people_take_over_at_once(self, world: World, theirs: EnvironmentLock, race: int) -> None:
+        people = (world.requester, world.approver)
+        results = at_once(*[lambda user=user: self.take(world, theirs.pk, user) for user in people])
+        winners = [result for result in results if isinstance(result, EnvironmentLock)]
+        losers = [result for result in results if isinstance(result, EngineError)]
+        assert (len(winners), len(losers)) == (1, 1)
+        held = EnvironmentLock.objects.get()
+        assert held.holder_id == winners[0].holder_id
+        assert str(held.holder) in str(losers[0]), "the other is told who was faster"
+        assert AuditEvent.objects.filter(action="environment.take_over").count() == 1
+        assert list(verify()) == []
+
+    def test_a_take_over_and_an_unlock_at_once(self, world: World, theirs: EnvironmentLock) -> None:
+        results = at_once(
+            lambda: self.take(world, theirs.pk, world.requester),
+            lambda: locks.unlock(world.environment, Actor(theirs.holder), "done"),
+        )
+        taken = isinstance(results[0], EnvironmentLock)
+        assert AuditEvent.objects.filter(action="environment.take_over").exists() == taken
+        assert not EnvironmentLock.objects.filter(holder=theirs.holder).exists()
+
+    def test_the_lock_goes_over_with_both_names_on_record(self, world: World, theirs: EnvironmentLock) -> None:
+        made = self.take(world, theirs.pk, world.requester)
+        assert (made.holder, made.reason, made.expires_at) == (world.requester, "urgent fix", theirs.expires_at)
+        event = AuditEvent.objects.get(action="environment.take_over")
+        assert (event.actor_name, event.detail["held_by"], event.detail["was"]) == ("김민준", "third", "audit")
+        assert event.detail["reason"] == "urgent fix"
+
+    @pytest.mark.parametrize("reason", ["", "  "])
+    def test_it_needs_a_reason(self, world: World, theirs: EnvironmentLock, reason: str) -> None:
+        with pytest.raises(EngineError, match=r"\S"):
+            self.take(world, theirs.pk, world.requester, reason)
+        assert EnvironmentLock.objects.get() == theirs
+        assert not AuditEvent.objects.filter(action="environment.take_over").exists()
+
+    def test_ones_own_lock_is_none_to_take_over(self, world: World, theirs: EnvironmentLock) -> None:
+        with pytest.raises(EngineError):
+            self.take(world, theirs.pk, theirs.holder)
+        assert EnvironmentLock.objects.get() == theirs
+
+    def test_a_lock_that_is_over_is_none_to_take_over(self, world: World, theirs: EnvironmentLock) -> None:
+        EnvironmentLock.objects.update(expires_at=clock.now() - timedelta(seconds=1))
+        with pytest.raises(EngineError):
+            self.take(world, theirs.pk, world.requester)
+        assert not AuditEvent.objects.filter(action="environment.take_over").exists()
+
+    def test_another_lock_than_the_one_seen_stays(self, world: World, theirs: EnvironmentLock) -> None:
+        mine = self.take(world, theirs.pk, world.requester)
+        with pytest.raises(EngineError, match="urgent fix"):
+            self.take(world, theirs.pk, world.approver)
+        assert EnvironmentLock.objects.get() == mine
 
 
 class TestReconcile:

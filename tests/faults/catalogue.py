@@ -1,3 +1,3 @@
 """Every module of faults. Importing this registers all of them."""
 
-from tests.faults import commands, output, people, workers  # noqa: F401
+from tests.faults import commands, disks, network, output, people, reboot, workers  # noqa: F401

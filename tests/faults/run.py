@@ -187,7 +187,7 @@ class Run:
         if step.status == lifecycle.UNKNOWN:
             result.unknown += 1
             result.check(may_be_unknown, f"{name} is unknown: {step.reason}")
-        if step.status in lifecycle.STEP_PASSED and attempts and not work.more.get("opaque"):
+        if step.status in lifecycle.STEP_PASSED and attempts and not work.opaque:
             self._judge_log(work, result, name)
 
     def _judge_log(self, work: Work, result: Result, name: str) -> None:

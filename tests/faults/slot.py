@@ -8,11 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from releases.remote.connection import Target
 from tests.engine.sshd import Sshd, wait_for
 from tests.faults.rig import Rig
 from tests.faults.run import Run
 
 TEXT = "line %d of the step that says enough to be told apart from others\n"
+
+
+def controller_key() -> str:
+    """The public key with which workers log in, a line of authorized_keys."""
+    from django.conf import settings
+
+    return str(settings.SSH_KEY_FILE.with_suffix(".pub").read_text())
 
 
 @dataclass(frozen=True)
@@ -28,6 +36,7 @@ class Work:
     code: int = 0
     before: str = ""  # shell, after the mark of the begin
     after: str = ""  # shell, before the mark of the end
+    opaque: bool = False  # nobody compares its log
     more: dict[str, Any] = field(default_factory=dict)  # of the step in the runbook
 
     def printed(self) -> bytes:
@@ -67,29 +76,41 @@ class Work:
 class Slot:
     """Hosts and rows that live as long as the rig; `begin` starts a run in them."""
 
-    def __init__(self, rig: Rig, number: int) -> None:
-        from django.conf import settings
+    kind = "slot"
 
+    def __init__(self, rig: Rig, number: int) -> None:
         from tests.factories import make_world
 
         self.rig = rig
         self.turn, self.runs = 0, 1  # which run of its fault is the one at hand, of how many
-        self.folder = rig.folder / f"slot-{number}"
-        self.sshd = Sshd(self.folder)
-        controller = settings.SSH_KEY_FILE.with_suffix(".pub").read_text()
-        with (self.folder / "authorized_keys").open("a") as keys:
-            keys.write(controller)
-        self.sshd.start()
-        rig.at_close(self.sshd.stop)
+        self.folder = rig.folder / f"{self.kind}-{number}"
+        self.sshd = self.listen()
         self.world = make_world(approvals_required=0)
-        self.reach(self.sshd.port)
+        self.reach(self.target.port, self.target.address)
+
+    def listen(self) -> Sshd:
+        """Start the SSH server of its host, which lets the controller in."""
+        return self.admit(Sshd(self.folder))
+
+    def admit(self, sshd: Sshd) -> Sshd:
+        """Start the server with the controller's key, until the rig is taken down."""
+        with (sshd.folder / "authorized_keys").open("a") as keys:
+            keys.write(controller_key())
+        sshd.start()
+        self.rig.at_close(sshd.stop)
+        return sshd
+
+    @property
+    def target(self) -> Target:
+        """How its host is reached."""
+        return self.sshd.target
 
     def reach(self, port: int, address: str = "127.0.0.1") -> None:
         """Say where the host is, and that it was looked at just now."""
         from releases.engine import clock
         from releases.models import Host
 
-        target = self.sshd.target
+        target = self.target
         Host.objects.filter(pk=self.world.host.pk).update(
             address=address,
             port=port,
@@ -104,13 +125,22 @@ class Slot:
         """The step wrapper's folder on the host."""
         return self.sshd.home / ".cloudwiki"
 
+    @property
+    def shared(self) -> Path:
+        """A folder that the host's login may write to."""
+        return self.folder
+
+    def there(self, path: Path) -> Path:
+        """What a path of ours is called on the host."""
+        return path
+
     def draft(self, *works: Work) -> "Run":
         """A deployment of these steps, not started."""
-        marks = self.folder / f"marks-{uuid.uuid4().hex[:8]}"
-        steps = [work.step(Path(f"{marks}-{work.key}")) for work in works]
+        marks = self.shared / f"marks-{uuid.uuid4().hex[:8]}"
+        steps = [work.step(self.there(Path(f"{marks}-{work.key}"))) for work in works]
         text = {"kind": "deploy", "title": {"ko": "시험", "en": "Trial"}, "steps": steps}
         self.world.save_runbook(json.dumps(text, ensure_ascii=False))
-        self.reach(self.sshd.port)
+        self.reach(self.target.port, self.target.address)
         return Run(self, self.world.draft(), works, marks)
 
     def begin(self, *works: Work) -> "Run":

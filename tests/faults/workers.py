@@ -24,6 +24,8 @@ DRIVER_POINTS = (
 # On the machine: the worker dies while the step wrapper is just there.
 HOST_POINTS = ("before_claim", "after_claim", "before_start", "after_start", "before_result", "after_result")
 
+NOT_BEGUN = ("after_claim", "before_start")  # where the machine holds nobody up
+
 
 @one("F1", "worker killed with -9 at each exact point", reattach_limit=15.0)
 def killed(slot: Slot, random: Turns) -> Result:
@@ -55,6 +57,8 @@ def _kill_while_host_is_at(slot: Slot, run: Run, point: str) -> datetime:
     os.kill(run.driver(), signal.SIGKILL)
     moment = now()
     until(lambda: run.taken_after(moment), what=f"#{run.pk} to be driven again")
+    if point in NOT_BEGUN:
+        run.until_begun()  # by the next driver; the machine then goes on with what the dead one had sent
     go.touch()
     return moment
 

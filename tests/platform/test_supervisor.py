@@ -14,13 +14,16 @@ import pytest
 from cloudwiki.supervisor.up import demo_logins
 from tests.platform.running import ROOT, Stream, Up, taken_port
 
+TOKEN = "0123456789abcdef" * 4
+
 
 def test_a_whole_life(folder: Path) -> None:
     """In one run, because a start takes seconds: port taken, answers, deaths, streams open at the end."""
-    with taken_port() as taken, Up(folder, port := taken.getsockname()[1]) as up:
+    with taken_port() as taken, Up(folder, port := taken.getsockname()[1], CLOUDWIKI_METRICS_TOKEN=TOKEN) as up:
         up.until_said("Cloud Wiki answers at")
         check_address(up, port)
         check_pages(up.address)
+        check_workers_report(up)
         check_deaths(up)
         check_second_is_refused(folder)
         polite, deaf = Stream(f"{up.address}/polite"), Stream(f"{up.address}/deaf")
@@ -54,6 +57,17 @@ def check_pages(address: str) -> None:
     assert (again.status_code, again.content) == (304, b"")
     assert httpx.get(f"{address}/static/../manage.py").status_code == 404
     assert httpx.get(f"{address}/healthz", headers={"Host": "evil.example"}).status_code == 400
+
+
+def check_workers_report(up: Up) -> None:
+    """The worker gives signs of life, the reconciler leaves its mark, and Prometheus reads both."""
+
+    def metrics() -> str:
+        return httpx.get(f"{up.address}/metrics", headers={"Authorization": f"Bearer {TOKEN}"}).text
+
+    up.until(lambda: 'cloudwiki_workers{state="alive"} 1.0' in metrics())
+    up.until(lambda: "cloudwiki_last_reconcile_age_seconds" in metrics())
+    assert "cloudwiki_worker_processes 1.0" in metrics()
 
 
 def check_deaths(up: Up) -> None:

@@ -12,6 +12,7 @@ PACKAGES = ("releases", "cloudwiki", "demo")
 LAYERS = [
     {"views", "urls", "api", "tasks", "management", "admin"},
     {"permissions"},
+    {"system"},
     {"engine"},
     {"gate"},
     {"actions", "proofs", "enrolment"},

@@ -48,6 +48,24 @@ def production(bare: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, str]:
     return variables
 
 
+@pytest.mark.parametrize("by_file", [True, False])
+def test_the_token_of_metrics_comes_from_variable_or_file(
+    bare: pytest.MonkeyPatch, tmp_path: Path, by_file: bool
+) -> None:
+    assert load()["METRICS_TOKEN"] == ""
+    token = "0123456789abcdef" * 2
+    (tmp_path / "token").write_text(f"{token}\n")
+    name, value = (
+        ("CLOUDWIKI_METRICS_TOKEN_FILE", str(tmp_path / "token")) if by_file else ("CLOUDWIKI_METRICS_TOKEN", token)
+    )
+    bare.setenv(name, value)
+    assert load()["METRICS_TOKEN"] == token
+    bare.delenv(name)
+    bare.setenv("CLOUDWIKI_METRICS_TOKEN", "too-short")
+    with pytest.raises(ImproperlyConfigured, match="CLOUDWIKI_METRICS_TOKEN"):
+        load()
+
+
 def load() -> dict[str, Any]:
     return runpy.run_path(str(ROOT / "cloudwiki" / "settings.py"))
 
@@ -163,12 +181,17 @@ def test_production_passes_the_deployment_check(production: dict[str, str], tmp_
 def test_unsafe_settings_fail_the_deployment_check(production: dict[str, str], tmp_path: Path) -> None:
     key_file = Path(production["CLOUDWIKI_SECRETS_KEY_FILE"])
     key_file.chmod(0o644)
-    unsafe = production | {"ALLOWED_HOSTS": "*", "CLOUDWIKI_FAULT_POINTS": "1"}
+    unsafe = production | {"ALLOWED_HOSTS": "*"}
     done = manage_check(unsafe, tmp_path / "data")
     assert done.returncode == 1
     assert "ALLOWED_HOSTS accepts every host name" in done.stderr
-    assert "CLOUDWIKI_FAULT_POINTS is on" in done.stderr
     assert f"chmod 600 {key_file}" in done.stderr
+
+
+def test_fault_points_end_a_production_process_at_its_start(production: dict[str, str], tmp_path: Path) -> None:
+    done = manage_check(production | {"CLOUDWIKI_FAULT_POINTS": "1"}, tmp_path / "data")
+    assert done.returncode == 1
+    assert "CLOUDWIKI_FAULT_POINTS is on in production" in done.stderr
 
 
 def test_a_forgotten_production_switch_fails_the_deployment_check(bare: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """The page of a deployment: every state, who sees which buttons, what a refused POST says, how many queries."""
 
+from datetime import timedelta
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -201,10 +203,14 @@ class TestRun:
         from releases.engine import attempts
 
         run = running(world)
-        attempts.show_lost(run.begin("one"), run.token, "prod-1 does not answer.")
+        attempt = run.begin("one")
+        attempts.show_lost(attempt, run.token, "prod-1 does not answer.", timedelta(seconds=20))
+        attempt.refresh_from_db()
         html = page(world.requester, run.deployment)
         assert 'class="step s-lost' in html
         assert "prod-1 does not answer." in html
+        seen = world.environment.local(attempt.last_seen_at)
+        assert f"last heard of at {seen:%H:%M:%S}" in html
 
     def test_waiting(self, db: None) -> None:
         world = make_world(MANUAL)
@@ -350,8 +356,8 @@ def test_the_queries_do_not_grow_with_the_steps(
     run = running(world)
     for n in range(count // 2):
         run.do(f"s{n}")
-    check_queries(world, run.deployment, django_assert_num_queries, 20)
-    check_queries(world, world.draft(), django_assert_num_queries, 30)
+    check_queries(world, run.deployment, django_assert_num_queries, 21)
+    check_queries(world, world.draft(), django_assert_num_queries, 31)
 
 
 class TestListAndNew:
@@ -405,7 +411,7 @@ class TestListAndNew:
         for _round in range(2):
             for _draft in range(3):
                 world.draft()
-            with django_assert_num_queries(6):
+            with django_assert_num_queries(7):
                 client.get(address)
 
 

@@ -21,6 +21,7 @@ from releases.models import (
     Environment,
     EnvironmentLock,
     Host,
+    Membership,
     Probe,
     Release,
     RunbookVersion,
@@ -270,6 +271,40 @@ class TestEnvironment:
         assert other.post(f"{path}/unlock", {"reason": ""}).status_code == 409
         assert other.post(f"{path}/unlock", {"reason": "the audit is over"}).status_code == 302
         assert not EnvironmentLock.objects.exists()
+
+    @pytest.mark.parametrize("page", ["environment", "dashboard", "plan"])
+    def test_another_persons_lock_is_taken_over_where_it_is_shown(
+        self, client: Client, world: World, page: str
+    ) -> None:
+        draft = world.draft()
+        path = f"/environments/{world.environment.pk}"
+        paths = {"environment": f"{path}/", "dashboard": "/", "plan": f"/deployments/{draft.pk}/"}
+        other = Client(HTTP_HOST="localhost")
+        other.force_login(world.approver)
+        other.post(f"{path}/lock", {"hours": "2", "reason": "audit"})
+        assert f'action="{path}/take-over"' not in other.get(paths[page]).content.decode(), "it is their own"
+        seen = EnvironmentLock.objects.get().pk
+        shown = client.get(paths[page]).content.decode()
+        assert f'action="{path}/take-over"' in shown
+        assert f'name="seen" value="{seen}"' in shown
+        assert client.post(f"{path}/take-over", {"seen": seen, "reason": ""}).status_code == 409
+        assert client.post(f"{path}/take-over", {"seen": "x", "reason": "r"}).status_code == 409
+        assert client.post(f"{path}/take-over", {"seen": seen, "reason": "urgent fix"}).status_code == 302
+        assert EnvironmentLock.objects.get().holder == world.requester
+        assert other.post(f"{path}/take-over", {"seen": seen, "reason": "no, me"}).status_code == 409
+        audit = client.get("/audit/").content.decode()
+        assert "이서연 → 김민준" in audit
+        assert "urgent fix" in audit
+
+    def test_a_viewer_is_offered_no_take_over(self, client: Client, world: World) -> None:
+        client.post(f"/environments/{world.environment.pk}/lock", {"hours": "2", "reason": "audit"})
+        viewer = Client(HTTP_HOST="localhost")
+        viewer.force_login(world.outsider)
+        Membership.objects.create(project=world.project, user=world.outsider)
+        for path in ("/", f"/environments/{world.environment.pk}/", f"/deployments/{world.draft().pk}/"):
+            page = viewer.get(path)
+            assert page.status_code == 200
+            assert "take-over" not in page.content.decode()
 
     @pytest.mark.parametrize(
         ("path", "data", "form"),

@@ -53,6 +53,8 @@ ROWLESS = {
     "api/deployments",
     "api/openapi.json",
 }
+# How the installation is: for staff and people who manage a project (test_system.py).
+SYSTEM = {"system/", "metrics"}
 # Read by a thread of its own, which sees only what is committed: test_the_stream_is_for_members.
 STREAM = "deployments/<int:number>/events"
 # What a viewer may GET; any other address with a row is a POST that needs a right.
@@ -148,12 +150,20 @@ def normal(pattern: str) -> str:
 
 def test_the_lists_above_name_only_addresses_that_exist() -> None:
     known = {normal(path) for path in ADDRESSES}
-    assert known >= (PUBLIC | ROWLESS | READABLE | FORMS)
+    assert known >= (PUBLIC | ROWLESS | SYSTEM | READABLE | FORMS)
 
 
 def test_every_address_without_a_row_is_known_here() -> None:
     found = {path for path in ADDRESSES if "number>" not in path}
-    assert found - PUBLIC - ROWLESS == set()
+    assert found - PUBLIC - ROWLESS - SYSTEM == set()
+
+
+@pytest.mark.parametrize("pattern", sorted(SYSTEM))
+def test_the_system_is_for_managers_and_staff(pattern: str, world: World) -> None:
+    operator, staff = make_user("operator"), make_user("staff", is_staff=True)
+    Membership.objects.create(project=world.project, user=operator, can_operate=True, can_approve=True)
+    allowed = {world.requester: 200, staff: 200, operator: 403, world.outsider: 403}
+    assert {user: client_of(user).get(f"/{pattern}").status_code for user in allowed} == allowed
 
 
 @pytest.mark.parametrize("pattern", [path for path in ADDRESSES if path not in PUBLIC])

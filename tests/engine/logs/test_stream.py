@@ -354,6 +354,7 @@ async def test_who_watches_is_known_and_told(running: Running) -> None:
         await first.until(lambda: {"count": 1} in first.data)
         async with Page(pk, user=2), Page(pk, user=2):
             await first.until(lambda: {"count": 2} in first.data)
+            await until(lambda: streams() == 3)
             found = await asyncio.to_thread(presence.watchers, pk)
             assert [(viewer.user_id, viewer.name, viewer.role) for viewer in found] == [
                 (1, "user 1", "devops"),
@@ -361,6 +362,15 @@ async def test_who_watches_is_known_and_told(running: Running) -> None:
             ]
         await first.until(lambda: first.data[-1] == {"count": 1})
     await until(lambda: presence.watchers(pk) == [])
+    await until(lambda: streams() == 0)
+
+
+def streams() -> int:
+    """How many pages are open in the whole installation."""
+    with hub.publisher.connection().pipeline(transaction=False) as pipeline:
+        presence.ask_streams(pipeline)
+        (count,) = pipeline.execute()
+    return int(count)
 
 
 async def test_many_who_come_and_go_at_once_are_all_counted(running: Running) -> None:

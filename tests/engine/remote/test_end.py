@@ -236,6 +236,28 @@ def test_after_a_reboot_the_outcome_is_unknown(machine, make_step, state) -> Non
     machine.cancel(step.attempt, 0, "environment-1", 1)
 
 
+@pytest.mark.parametrize("habit", ["", "trap 'exit 0' TERM; "])
+def test_what_a_step_makes_of_the_end_of_everything_is_not_its_outcome(machine, make_step, state, habit) -> None:
+    """A machine that shuts down sends TERM to all: until it is down it is not over, afterwards it is unknown."""
+    step, log = make_step(f"{habit}echo begun; sleep 100"), bytearray()
+    machine.launch_and_follow(step, 0, log.extend, lambda: bool(log))
+    leader = supervisor(state, "super")
+    for process in (leader, *leader.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    attempt = state / "attempts" / step.attempt
+    wait_for(lambda: (attempt / "slot").read_text().startswith("told"))
+    assert (machine.status(step.attempt).state, machine.status(step.attempt).exit_code) == ("running", None)
+    boot = (attempt / "boot").read_text()
+    (attempt / "boot").write_text(f"{uuid.uuid4()}\n")
+    status = machine.status(step.attempt)
+    assert (status.state, status.reason, status.exit_code) == ("unknown", "reboot", None)
+    (attempt / "boot").write_text(boot)
+    (attempt / "beat").write_text("-1000\n")
+    status = machine.status(step.attempt)
+    assert (status.state, status.reason, status.exit_code) == ("unknown", "vanished", None)
+
+
 def test_an_outcome_recorded_before_a_reboot_is_kept(machine, run, make_step, state) -> None:
     step = make_step("exit 5")
     machine.launch_and_follow(step, 0, print, lambda: False)
@@ -272,8 +294,17 @@ def small_disk(tmp_path: Path):
 def test_a_disk_that_fills_up_keeps_the_exit_code(transport, shell, run, small_disk) -> None:
     client = StepClient(transport, str(small_disk / "state"), shell=shell)
     status, _ = run(f"head -c 4000000 /dev/zero >{small_disk}/big; echo after; exit 9", client)
-    assert (status.state, status.exit_code) == ("finished", 9)
+    assert (status.state, status.exit_code, status.disk_was_full) == ("finished", 9, True)
     status, _ = run("echo never", client)
     assert (status.state, status.reason) == ("refused", "diskfull")
     (small_disk / "big").unlink()
-    assert run("echo again", client)[1] == b"again\n"
+    status, log = run("echo again", client)
+    assert (log, status.disk_was_full) == (b"again\n", False)
+
+
+def test_a_disk_that_was_full_for_a_while_is_told(transport, shell, run, small_disk) -> None:
+    client = StepClient(transport, str(small_disk / "state"), shell=shell)
+    full = f"head -c 4000000 /dev/zero >{small_disk}/big 2>/dev/null"
+    noticed = f"until grep -q yes {small_disk}/state/attempts/*/full; do sleep 0.1; done"
+    status, log = run(f"{full}; {noticed}; rm {small_disk}/big; echo after", client)
+    assert (status.exit_code, log, status.disk_was_full) == (0, b"after\n", True)

@@ -50,8 +50,8 @@ def test_a_changed_limit_shows_beside_the_command():
     assert [line[1:] for line in lines] == [
         ("same", "start one"),
         ("same", "start main --key ••••••"),
-        ("-", "time limit 180 s, silence limit - s"),
-        ("+", "time limit 300 s, silence limit - s"),
+        ("-", "time limit 180 s, no silence limit"),
+        ("+", "time limit 300 s, no silence limit"),
     ]
 
 
