@@ -243,6 +243,9 @@ with contextlib.suppress(OSError):
 FILE_UPLOAD_TEMP_DIR = str(_uploads) if _uploads.is_dir() else None
 FILE_UPLOAD_PERMISSIONS = 0o600
 
+# Bytes of a step's output that are kept; the log says so when a step prints more.
+LOG_CAP = env.number("CLOUDWIKI_LOG_CAP", 1 << 30, 1024, 1 << 40)
+
 # Networks whose addresses probes may call although they are private or local, such as 10.0.0.0/8.
 PROBE_ALLOWED_NETWORKS = env.words("CLOUDWIKI_PROBE_ALLOWED_NETWORKS", [])
 

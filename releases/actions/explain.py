@@ -31,6 +31,16 @@ _KNOWN: Final = (
         _("A program asked for a password, and nobody can answer. Give it a key or a token file."),
     ),
     (
+        r"/dev/tty: |(?:open|opening) /dev/tty",
+        _("It wanted to ask at a terminal, and there is none. Give the command its answer, as with an option like -y."),
+    ),
+    (
+        # A last line without its end, such as "Overwrite all? [y/N] " or "Password for git: ".
+        r"(?P<what>[^\n]{0,160}(?:\?|[\[(][Yy](?:es)?/[Nn]o?[\])]|[Pp]ass(?:word|phrase)[^\n]{0,60}:)"
+        r"(?: ?[\[(][^\n]{1,30}[\])])?[ :>]*)\Z",
+        _("It asked “%(what)s”, and nobody can answer. Give the command its answer, as with an option like -y."),
+    ),
+    (
         r"Unit (?P<what>\S+) (?:not found|could not be found|not loaded)",
         _("The service %(what)s does not exist there. Check its name, or install it."),
     ),

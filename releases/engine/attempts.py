@@ -56,12 +56,24 @@ def begin(step: Step, token: int, host: Host | None, status: str = lifecycle.DIS
     return attempt
 
 
-def show_running(attempt: Attempt, token: int) -> None:
-    """Note that an open attempt is known to run."""
+def is_shown(attempt: Attempt, trouble: str) -> bool:
+    """The rows say already that it runs, with this trouble, or that it has ended."""
+    if attempt.status == lifecycle.RUNNING:
+        return attempt.reason == trouble
+    return attempt.status not in {lifecycle.DISPATCHING, lifecycle.LOST}
+
+
+def show_running(attempt: Attempt, token: int, trouble: str = "") -> None:
+    """Note that an open attempt is known to run. `trouble`: why its end may be lost all the same (supervisor-lost)."""
     step = attempt.step
     with held(step.deployment_id, token) as now:
-        move_attempt(attempt, lifecycle.RUNNING, last_seen_at=now, reason="")
-        move_step(step, lifecycle.RUNNING, reason="")
+        if attempt.status == lifecycle.RUNNING:
+            Attempt.objects.filter(pk=attempt.pk, status=lifecycle.RUNNING).update(reason=trouble)
+            Step.objects.filter(pk=step.pk, status=lifecycle.RUNNING).update(reason=trouble)
+            attempt.reason = trouble
+        else:
+            move_attempt(attempt, lifecycle.RUNNING, last_seen_at=now, reason=trouble)
+            move_step(step, lifecycle.RUNNING, reason=trouble)
         touch.bump(step.deployment_id)
 
 

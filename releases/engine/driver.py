@@ -163,11 +163,11 @@ class Driver:
         """Wait for the end of a step, or until it is time to look for a cancel."""
         wait([future for _performance, future in self.performing.values()], LOOK_SECONDS, FIRST_COMPLETED)
         for performance, future in self.performing.values():
-            shown = performance.attempt.status
-            if performance.runs and not future.done() and shown in {lifecycle.DISPATCHING, lifecycle.LOST}:
+            shown = attempts.is_shown(performance.attempt, performance.trouble)
+            if performance.runs and not future.done() and not shown:
                 # It may end at this very moment, in its own thread: then there is nothing to show.
                 with suppress(Conflict, lifecycle.ForbiddenTransition):
-                    attempts.show_running(performance.attempt, self.token)
+                    attempts.show_running(performance.attempt, self.token, performance.trouble)
 
     def _open_attempt(self, step: Step) -> Attempt:
         attempt = step.attempts.exclude(status__in=lifecycle.ATTEMPT_FINISHED).get()

@@ -1,8 +1,7 @@
 """Performing one attempt: from the committed row to its outcome.
 
-Runs in a thread of the driver. A script is launched at most once under the step wrapper and followed from
-the byte where the stored log ends; whatever breaks on the way (the connection, the database, this worker)
-only means that somebody follows it again.
+Runs in a thread of the driver. A script is launched at most once under the step wrapper and followed from the byte
+where the stored log ends; what breaks on the way (connection, database, worker) only means that it is followed again.
 """
 
 import math
@@ -12,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import structlog
+from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection
 from django.utils.translation import gettext as _
 
@@ -36,7 +36,6 @@ from releases.remote.steps import ACTIVE, StepClient, StepScript, StepStatus
 from releases.runbooks.placeholders import CompiledScript
 from releases.runbooks.plan import PlannedStep
 
-GRACE = 10  # seconds between TERM and KILL when a step is cancelled
 TAIL = 8192  # bytes of log kept for the explanation of a failure
 log = structlog.get_logger(__name__)
 
@@ -49,8 +48,8 @@ class Performance:
         self.launched = threading.Event()
         self.action = registry.find(planned.action)
         self.contact = Contact(run, attempt, planned.runs_on, fresh=fresh, detached=not self.direct)
-        self.tail = b""
-        self.received = 0
+        self.tail, self.received = b"", 0
+        self.trouble = attempt.reason if attempt.status == lifecycle.RUNNING else ""  # once there it stays
         # What was seen to run is never launched again, even where nothing of it is left on the machine.
         self._seen = attempt.last_seen_at is not None or attempt.source_offset > 0
         self._writer: LogWriter | None = None
@@ -216,7 +215,8 @@ class Performance:
             token=self.run.token,
             timeout=timeout or self.planned.timeout,
             silence_timeout=self.planned.silence_timeout,
-            grace=GRACE,
+            grace=self.planned.grace,
+            log_cap=settings.LOG_CAP,
         )
 
     def _follow(self, script: StepScript | None) -> StepStatus | None:
@@ -225,9 +225,9 @@ class Performance:
         if self.run.cancelled():
             status = client.status(name)
         elif script is not None:
-            status = client.launch_and_follow(script, self.received, self._write, self._stop)
+            status = client.launch_and_follow(script, self.received, self._write, self._stop, self._heard)
         else:
-            status = client.follow(name, self.received, self._write, self._stop)
+            status = client.follow(name, self.received, self._write, self._stop, self._heard)
         if self.run.cancelled() and (status.state in ACTIVE or (status.state == "absent" and script is not None)):
             # Also where nothing is there yet: a launch of an earlier driver may still be on its way.
             status = self._cancel(client, name)
@@ -241,7 +241,7 @@ class Performance:
 
     def _cancel(self, client: StepClient, name: str) -> StepStatus:
         """End its processes, and keep what they still print."""
-        status = client.cancel(name, GRACE, self.run.fence, self.run.token)
+        status = client.cancel(name, self.planned.grace, self.run.fence, self.run.token)
         if status.state == "fenced":
             return status
         return client.follow(name, self.received, self._write, self.run.let_go)
@@ -288,6 +288,9 @@ class Performance:
         self.tail = (self.tail + data)[-TAIL:]
         if self._writer is not None:
             self._writer.write(data)
+
+    def _heard(self, reason: str) -> None:
+        self.trouble = reason or self.trouble
 
     def _stop(self) -> bool:
         self._late = self._late or time.monotonic() > self._ends

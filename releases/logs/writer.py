@@ -5,6 +5,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterable
+from contextvars import copy_context
 from functools import partial
 
 import zstandard
@@ -185,9 +186,9 @@ class LogWriter:
 
     def _start_flusher(self) -> None:
         self._has_flusher, self._quiet = True, 0
-        threading.Thread(
-            target=_flush_in_background, args=(weakref.ref(self), self._closed), name="log-flusher", daemon=True
-        ).start()
+        # In the caller's context, so that a fault point there knows whose it is.
+        work = partial(copy_context().run, _flush_in_background, weakref.ref(self), self._closed)
+        threading.Thread(target=work, name="log-flusher", daemon=True).start()
 
     def _tick(self) -> bool:
         """Store what is pending; returns whether the background thread is still needed."""

@@ -54,10 +54,10 @@ class Orders:
         order = self.folder / f"{subject.get()}.{name}"
         taken = self.folder / "taken" / f"{order.name}.{os.getpid()}"
         try:
+            what = order.read_text().strip()
             order.rename(taken)
         except FileNotFoundError:
             return
-        what = taken.read_text().strip()
         if what in SIGNALS:
             os.kill(os.getpid(), SIGNALS[what])
         while what == "wait" and taken.exists():

@@ -83,9 +83,16 @@ class StepClient:
         self._quiet_limit = quiet_limit
 
     def launch_and_follow(
-        self, step: StepScript, offset: int, write: Callable[[bytes], None], stop: Callable[[], bool]
+        self,
+        step: StepScript,
+        offset: int,
+        write: Callable[[bytes], None],
+        stop: Callable[[], bool],
+        runs: Callable[[str], None] = lambda reason: None,
     ) -> StepStatus:
         """Start the step unless it was started before, and follow its log from byte `offset`: one exec.
+
+        `runs` gets the reason of the state ("" or supervisor-lost) whenever the machine says that the step runs.
 
         Returns when it ended, or when stop() is true: then the step runs on, state "running", or "starting" if
         the machine had not answered yet, so that only `status` can tell whether it was launched. Raises
@@ -94,11 +101,18 @@ class StepClient:
         bundle = make_bundle(step.text, step.parameters, step.secrets)
         arguments = _launch_arguments(step, bundle)
         fault_point("before_launch")
-        return self._follow("launch", step.attempt, arguments, bundle.data, offset, write, stop)
+        return self._follow("launch", step.attempt, arguments, bundle.data, offset, write, stop, runs)
 
-    def follow(self, attempt: str, offset: int, write: Callable[[bytes], None], stop: Callable[[], bool]) -> StepStatus:
+    def follow(
+        self,
+        attempt: str,
+        offset: int,
+        write: Callable[[bytes], None],
+        stop: Callable[[], bool],
+        runs: Callable[[str], None] = lambda reason: None,
+    ) -> StepStatus:
         """Follow an attempt that was launched before. Same as above otherwise."""
-        return self._follow("follow", attempt, (), None, offset, write, stop)
+        return self._follow("follow", attempt, (), None, offset, write, stop, runs)
 
     def status(self, attempt: str) -> StepStatus:
         return self._ask("status", attempt)
@@ -130,7 +144,13 @@ class StepClient:
         offset: int,
         write: Callable[[bytes], None],
         stop: Callable[[], bool],
+        runs: Callable[[str], None],
     ) -> StepStatus:
+        def said(words: dict[str, str]) -> None:
+            self._said(words)
+            if words.get("state") == "running":
+                runs(_reason(words))
+
         counted = _Counted(write, offset)
         completed, words = self._script.run(
             verb,
@@ -139,7 +159,7 @@ class StepClient:
             str(int(offset)),
             stdin=lambda: bundle,
             write=counted,
-            said=self._said,
+            said=said,
             stop=stop,
             quiet_limit=self._quiet_limit,
         )
@@ -162,7 +182,7 @@ class StepClient:
         return StepStatus(
             state=cast(State, words["state"]),
             exit_code=_number(words.get("rc")),
-            reason="" if words.get("why", "-") == "-" else words["why"],
+            reason=_reason(words),
             log_size=_number(words.get("log")) or 0,
             heartbeat_age=_number(words.get("beat")),
             disk_was_full=words.get("full") == "yes",
@@ -199,6 +219,10 @@ def _checked(name: str) -> str:
     if not NAME.match(name):
         raise InvalidStep(f"{name!r} is not a name of letters, digits, - and _.")
     return name
+
+
+def _reason(words: Mapping[str, str]) -> str:
+    return "" if words.get("why", "-") == "-" else words["why"]
 
 
 def _number(text: str | None) -> int | None:

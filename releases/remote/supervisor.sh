@@ -37,8 +37,8 @@ cut_log() { # keeps the first CAP bytes and a note; what the step prints later i
   dd if=/dev/null of="$D/log" bs=1 seek=$((CAP + ${#note})) count=0 2>/dev/null
 }
 
-# One awk looks at all processes: those of the step into V as pid:start, those that may be into MAYBE. Of the step
-# are: what was seen to be before, the leader's session, and all descendants. Nothing older than the step can be.
+# One awk looks at all processes and prints "pid:start:group": of those of the step, and with a "?" of those that may
+# be. Of the step are: what was seen to be before, the leader's session, and all descendants. Nothing older can be.
 # shellcheck disable=SC2016
 SCAN='BEGIN {
   n = split(seen, list, " "); for (i = 1; i <= n; i++) known[list[i]] = 1
@@ -48,51 +48,78 @@ SCAN='BEGIN {
     close(ARGV[i])
     if (!sub(/^.*\) /, "", line) || split(line, f, " ") < 20 || f[1] == "Z" || f[20] < since + 0) continue
     pid = ARGV[i]; gsub(/[^0-9]/, "", pid)
-    parent[pid] = f[2]; start[pid] = f[20]
+    parent[pid] = f[2]; start[pid] = f[20]; group[pid] = f[3]
     if ((pid ":" f[20]) in known || (leader != "" && f[4] == leader)) ours[pid] = 1
   }
   do {
     grown = 0
     for (pid in parent) if (!(pid in ours) && parent[pid] in ours) { ours[pid] = 1; grown = 1 }
   } while (grown)
-  for (pid in parent) printf "%s%s:%s ", (pid in ours) ? "" : "?", pid, start[pid]
+  for (pid in parent) { # a step that is only just begun is still in the group of its supervisor
+    printf "%s%s:%s:%s ", (pid in ours) ? "" : "?", pid, start[pid], (group[pid] == super) ? "" : group[pid]
+  }
 }'
-victims() { # every process of the step into V; KNOWN remembers them, since a parent's death hides a child
-  leader='' since=''
-  { read -r _ since <"$D/super"; read -r _ born <"$D/child"; } 2>/dev/null
+# A signal to a group reaches a process that forks faster than we look. A group is one session's alone, and none of the
+# step's processes is in a session older than the step, so no stranger is in it.
+victims() { # every process of the step into V, their groups into G; KNOWN remembers, since a parent's death hides a child
+  leader='' since='' super=''
+  { read -r super since <"$D/super"; read -r _ born <"$D/child"; } 2>/dev/null
   since=${born:-${since:-0}}
   if alive child; then leader=$pid; fi
   while :; do
-    V='' found=0
-    for p in $(awk -v seen="$KNOWN" -v leader="$leader" -v since="$since" "$SCAN" /proc/[0-9]*/stat 2>/dev/null); do
+    V='' G='' others=' '
+    for p in $(awk -v seen="$KNOWN" -v leader="$leader" -v super="$super" -v since="$since" "$SCAN" /proc/[0-9]*/stat 2>/dev/null); do
+      group=${p##*:} p=${p%:*}
       case $p in
-        \?*) p=${p#?}; if cookie "${p%:*}"; then KNOWN="$KNOWN$p " found=1; fi ;;
-        *) V="$V${p%:*} "; case $KNOWN in *" $p "*) ;; *) KNOWN="$KNOWN$p " ;; esac ;;
+        \?*) others="$others${p#?} " ;;
+        *) V="$V${p%:*} " G="$G${group:+-$group} "; case $KNOWN in *" $p "*) ;; *) KNOWN="$KNOWN$p " ;; esac ;;
       esac
     done
-    [ $found = 1 ] || break
+    marked
+    [ -n "$found" ] || break
+    KNOWN="$KNOWN$found"
   done
 }
-cookie() { # whatever of the step left its session and its parents carries this in its environment
-  [ -O "/proc/$1/environ" ] && [ -r "/proc/$1/environ" ] || return 1
-  case $( { tr '\0' '\n' <"/proc/$1/environ"; } 2>/dev/null) in *"CLOUDWIKI_STEP=$D/"*) return 0 ;; esac
-  return 1
+marked() { # those of the others into FOUND that print into the step's log, or carry the step's name in their environment
+  found='' files=''
+  for p in $others; do
+    proc=/proc/${p%:*}
+    if [ "$proc/fd/1" -ef "$D/log" ] || [ "$proc/fd/2" -ef "$D/log" ]; then found="$found$p "
+    elif [ -O "$proc/environ" ] && [ -r "$proc/environ" ]; then files="$files$proc/environ "; fi
+  done
+  [ -n "$files" ] || return 0
+  # One look at all of them: a busy machine has hundreds, and a process for each would outlast the grace.
+  # shellcheck disable=SC2086
+  for p in $(grep -lsF -e "CLOUDWIKI_STEP=$D/" $files 2>/dev/null); do
+    p=${p#/proc/} p=${p%/environ}
+    born=${others#* "$p":}
+    found="$found$p:${born%% *} "
+  done
 }
 end_step() { # GRACE: TERM, wait, KILL until nothing is left
   KNOWN=' '
   victims
+  own=${leader:+-$leader}
   # shellcheck disable=SC2086
   [ -z "$V" ] || kill -TERM $V 2>/dev/null
-  now; until=$((NOW + $1))
-  while [ "$NOW" -lt "$until" ] && any_left; do sleep 0.1; now; done
+  hundredths; until=$((NOW + $1 * 100))                                # whole seconds would make a short grace shorter
+  while [ "$NOW" -lt "$until" ] && any_left; do sleep 0.1; hundredths; done
   for round in 1 2 3 4 5 6 7 8 9 10; do
     victims
-    [ -n "$V" ] || break
     # shellcheck disable=SC2086
-    kill -KILL $V 2>/dev/null
+    [ -z "$own$V" ] || kill -KILL $own $G $V 2>/dev/null
+    [ -n "$V" ] || break
   done
   rm -rf "$D/secrets"
 }
+end_for_good() { # GRACE: also a step that is only just being started, and one that has no supervisor any more
+  if alive child; then known=1; else known=0; fi
+  while end_step "$1"; alive child || { [ -z "$born" ] && alive super; }; do sleep 0.5; done
+  [ $known = 1 ] && ! alive super || return 0
+  log_size
+  put slot "done 137 $SIZE $why"                                     # it was alive until we ended it: that is known
+}
+hundredths() { read -r NOW _ </proc/uptime; NOW=${NOW%.*}${NOW#*.}; }
 any_left() {
   for q in $V; do if process "$q" && [ "$MODE" != Z ]; then return 0; fi; done
   return 1
@@ -164,12 +191,13 @@ watch() { # the pulse, the limits and the cancel of a running step
     why='' asked=''
     read -r why asked <"$D/why"
     if [ -z "$why" ]; then
+      if ! alive super && ! alive child; then rm -rf "$D/secrets"; exit 0; fi
       if [ $((NOW - begin)) -ge "$limit" ]; then why=timeout
       elif [ "$silence" -gt 0 ] && [ $((NOW - last)) -ge "$silence" ]; then why=silence
       else continue; fi
       put why "$why"
     fi
-    end_step "${asked:-$grace}"
+    end_for_good "${asked:-$grace}"
     exit 0
   done
 }

@@ -36,7 +36,7 @@ put_into() { printf '%-63s\n' "$2" 1<>"$1"; }                        # in place:
 # include supervisor.sh
 
 tools() {
-  for tool in awk cat dd flock mkdir mv rm setsid sha256sum sleep stat tar tr find; do
+  for tool in awk cat dd flock grep mkdir mv rm setsid sha256sum sleep stat tar tr find; do
     command -v "$tool" >/dev/null 2>&1 || refuse "missing:$tool"
   done
   [ -r /proc/sys/kernel/random/boot_id ] || refuse missing:/proc
@@ -85,7 +85,7 @@ look() { # the state of the attempt
   now; read -r beat <"$D/beat"
   BEAT=$((NOW - ${beat:-$NOW}))
   if alive super; then STATE=running
-  elif alive child; then STATE=running WHY=supervisor-lost
+  elif alive child || alive watch; then STATE=running WHY=supervisor-lost
   elif finished; then :                                              # it ended between the two looks
   elif young; then STATE=starting
   elif [ "$tag" = told ] && [ "$BEAT" -lt 120 ]; then STATE=running  # until the machine is down, or stayed up

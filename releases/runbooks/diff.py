@@ -125,6 +125,7 @@ def _entries(step: PlannedStep) -> list[_Entry]:
         (_("time limit %(a)d s, silence limit %(b)d s"), step.timeout, step.silence_timeout)
         if step.silence_timeout
         else (_("time limit %(a)d s, no silence limit"), step.timeout, 0),
+        (_("%(a)d s from TERM to KILL"), step.grace, 0),
         (_("%(a)d attempts, %(b)d s apart"), step.retry.attempts, step.retry.delay),
         (_("after %(a)s, estimate %(b)d s"), ", ".join(step.after) or "-", step.estimate),
     )

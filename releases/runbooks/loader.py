@@ -97,6 +97,7 @@ def _step(entry: Mapping[str, Any], number: str, previous: tuple[str, ...]) -> S
         estimate=entry["estimate"],
         timeout=entry.get("timeout", default_timeout(entry["estimate"])),
         silence_timeout=entry.get("silence_timeout"),
+        grace=entry["grace"],
         note=LocalText(**entry["note"]),
         tool=LocalText(**entry["tool"]),
         condition=entry["condition"],

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 Condition = Literal["", "schema_changed", "nginx_changed"]
 CONTROLLER = "controller"
 ASIDES = ("check", "probe")  # commands of a step beside its action, by their keys
+GRACE = 10  # seconds between TERM and KILL, where a step says nothing else
 
 
 def default_timeout(estimate: int) -> int:
@@ -128,6 +129,7 @@ class StepSpec:
     estimate: int
     timeout: int
     silence_timeout: int | None
+    grace: int
     note: LocalText
     tool: LocalText
     condition: Condition

@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from .lines import step_lines
 from .messages import Message
-from .model import ASIDES, LocalText, Phase, Retry, Role, Runbook, StepSpec
+from .model import ASIDES, GRACE, LocalText, Phase, Retry, Role, Runbook, StepSpec
 from .placeholders import CompiledScript, PlaceholderError, compile_script, names, render, substitute
 from .schema import definition, leaves
 from .source import Path, written
@@ -62,6 +62,7 @@ class PlannedStep:
     estimate: int
     timeout: int
     silence_timeout: int | None
+    grace: int
     note: LocalText
     tool: LocalText
     condition: str
@@ -88,6 +89,7 @@ class PlannedStep:
         """The step that gave this JSON, also where that was before steps had probes."""
         data = {"probe": "", "asides": {}, **data}
         special: dict[str, Any] = {
+            "grace": data.get("grace", GRACE),  # plans made before it was written there have none
             "title": LocalText(**data["title"]),
             "note": LocalText(**data["note"]),
             "tool": LocalText(**data["tool"]),
@@ -102,7 +104,9 @@ class PlannedStep:
                 for place, script in data["scripts"].items()
             },
         }
-        return cls(**{item.name: special.get(item.name, data[item.name]) for item in fields(cls)})
+        return cls(
+            **{item.name: special[item.name] if item.name in special else data[item.name] for item in fields(cls)}
+        )
 
 
 def fill(

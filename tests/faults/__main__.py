@@ -55,6 +55,7 @@ class Suite:
 
         def work(number: int) -> Result:
             slot = free.pop()
+            slot.turn, slot.runs = number, runs
             try:
                 random = Turns(f"{self.seed}-{fault.name}-{number}", number, self.only)
                 return guarded(lambda: fault.one(slot, random))  # type: ignore[misc]

@@ -1,3 +1,14 @@
 """Every module of faults. Importing this registers all of them."""
 
-from tests.faults import clocks, disks, network, people, reboot, services, streams, workers  # noqa: F401
+from tests.faults import (  # noqa: F401
+    clocks,
+    commands,
+    disks,
+    network,
+    output,
+    people,
+    reboot,
+    services,
+    streams,
+    workers,
+)

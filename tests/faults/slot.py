@@ -82,6 +82,7 @@ class Slot:
         from tests.factories import make_world
 
         self.rig = rig
+        self.turn, self.runs = 0, 1  # which run of its fault is the one at hand, of how many
         self.folder = rig.folder / f"{self.kind}-{number}"
         self.sshd = self.listen()
         self.world = make_world(approvals_required=0)

@@ -48,6 +48,8 @@ HOSTILE = {
     "daemon left behind": "setsid " + IGNORING + " >/dev/null 2>&1 & sleep 0.2; exec sleep 100",
     "cleared environment": 'env -i PATH="$PATH" setsid ' + IGNORING + " & wait",
     "respawning": "while :; do " + IGNORING + "; done",
+    "known by its log alone": '( env -i PATH="$PATH" setsid ' + IGNORING + " & ) ; exec sleep 100",
+    "always another": "sh -c 'trap \"\" TERM; hop() {{ hop & }}; hop; sleep 100' {mark}",
 }
 
 
@@ -189,6 +191,38 @@ def test_a_lost_supervisor_alone_leaves_the_step_running_and_cancellable(machine
     wait_for(lambda: machine.status(step.attempt).reason == "supervisor-lost")
     status = machine.cancel(step.attempt, 1, "environment-1", 1)
     assert (status.state, status.exit_code, status.reason) == ("finished", 137, "cancelled")
+
+
+def test_a_watcher_without_supervisor_ends_the_step_and_keeps_why(machine, make_step, state) -> None:
+    step, log = make_step("echo begun; sleep 100", timeout=3), bytearray()
+    machine.launch_and_follow(step, 0, log.extend, lambda: bool(log))
+    supervisor(state, "super").kill()
+    heard: list[str] = []
+    status = machine.follow(step.attempt, len(log), log.extend, lambda: False, heard.append)
+    assert (status.state, status.exit_code, status.reason) == ("finished", 137, "timeout")
+    assert set(heard) == {"supervisor-lost"}
+
+
+def test_a_cancel_without_supervisor_is_a_cancel(machine, make_step, state) -> None:
+    step, log = make_step("echo begun; sleep 100"), bytearray()
+    machine.launch_and_follow(step, 0, log.extend, lambda: bool(log))
+    supervisor(state, "super").kill()
+    status = machine.cancel(step.attempt, 1, "environment-1", 1)
+    assert (status.state, status.exit_code, status.reason) == ("finished", 137, "cancelled")
+
+
+def test_a_watcher_goes_when_nobody_is_left_to_be_watched(machine, make_step, state, mark, tmp_path) -> None:
+    go = tmp_path / "go"
+    text = f"sh -c 'sleep 30; :' {mark} & echo begun; until [ -e {go} ]; do sleep 0.05; done"
+    step, log = make_step(text, timeout=600), bytearray()
+    machine.launch_and_follow(step, 0, log.extend, lambda: bool(log))
+    supervisor(state, "super").kill()
+    watcher = supervisor(state, "watch")
+    go.touch()
+    status = machine.follow(step.attempt, len(log), log.extend, lambda: False)
+    assert (status.state, status.reason) == ("unknown", "vanished")
+    wait_for(lambda: not watcher.is_running() or watcher.status() == psutil.STATUS_ZOMBIE)
+    assert marked(mark), "a daemon that the step left lives on"
 
 
 def test_after_a_reboot_the_outcome_is_unknown(machine, make_step, state) -> None:

@@ -39,7 +39,7 @@ def test_a_changed_value_shows_in_each_step_that_uses_it():
     assert shown(diff_plans(plan(), plan(db_name="other"))) == [
         ("stop", [(1, "-", "stop main"), (1, "+", "stop other")]),
         ("start", [
-            (7, "same", "start one"), (8, "-", "start main --key ••••••"), (8, "+", "start other --key ••••••"),
+            (8, "same", "start one"), (9, "-", "start main --key ••••••"), (9, "+", "start other --key ••••••"),
         ]),
     ]  # fmt: skip
 

@@ -24,6 +24,7 @@ def test_it_reads_a_runbook_with_its_defaults():
     assert (runbook.kind, runbook.title) == ("deploy", LocalText("작은 배포", "Small"))
     assert (stop.role, stop.phase, stop.estimate, stop.timeout) == (Role.DEVOPS, Phase.STOP, 60, 180)
     assert (start.estimate, start.timeout, start.silence_timeout, start.retry) == (120, 180, None, Retry(1, 0))
+    assert (stop.grace, load(broken("timeout: 3m", "grace: 2s")).steps[1].grace) == (10, 2)
     assert (stop.after, start.after) == ((), ("stop",))
     assert (stop.number, start.number) == ("1", "2")
     assert stop.parameters == {"command": "stop {db_name}", "folder": "", "produces": []}
