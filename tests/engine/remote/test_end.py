@@ -49,7 +49,7 @@ HOSTILE = {
     "cleared environment": 'env -i PATH="$PATH" setsid ' + IGNORING + " & wait",
     "respawning": "while :; do " + IGNORING + "; done",
     "known by its log alone": '( env -i PATH="$PATH" setsid ' + IGNORING + " & ) ; exec sleep 100",
-    "always another": "sh -c 'trap \"\" TERM; hop() {{ hop & }}; hop; sleep 100' {mark}",
+    "always another": "sh -c 'trap \"\" TERM; hop() {{ hop & }}; hop; while :; do sleep 1; done' {mark}",
 }
 
 
