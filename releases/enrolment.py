@@ -99,7 +99,7 @@ def pin(host: Host, fingerprint_seen: str, user: User, actor: Actor) -> Host:
             _("%(host)s shows another key now (%(now)s) than the one you confirmed (%(seen)s). Compare again.") % words
         )
     with transaction.atomic():
-        locked = Host.objects.select_for_update(of=("self",)).get(pk=host.pk)
+        locked = Host.objects.select_for_update(of=("self",), no_key=True).get(pk=host.pk)
         if (locked.address, locked.port) != (host.address, host.port):
             raise EnrolmentError(_("The address of %s changed meanwhile. Look at its key again.") % host)
         before = locked.fingerprint
@@ -113,7 +113,7 @@ def pin(host: Host, fingerprint_seen: str, user: User, actor: Actor) -> Host:
 def unpin(host: Host, actor: Actor) -> Host:
     """Trust the host's key no more; nothing runs there until it is pinned again."""
     with transaction.atomic():
-        before = Host.objects.select_for_update(of=("self",)).get(pk=host.pk).fingerprint
+        before = Host.objects.select_for_update(of=("self",), no_key=True).get(pk=host.pk).fingerprint
         _write(host, host_key="", fingerprint="", pinned_by=None, pinned_at=None)
         _write(host, last_checked_at=None, last_check_ok=None, last_check_detail="")
         audit.record(actor, "host.unpin", host, before=before)

@@ -44,7 +44,7 @@ def post(deployment: Deployment, wording: Wording) -> Announcement:
     """Make or update the announcement. Saying the same again changes nothing and adds no revision."""
     with transaction.atomic():
         # The deployment's row is the lock: two posts at once make one announcement.
-        Deployment.objects.select_for_update(of=("self",)).get(pk=deployment.pk)
+        Deployment.objects.select_for_update(of=("self",), no_key=True).get(pk=deployment.pk)
         announcement = Announcement.objects.filter(deployment=deployment).first()
         if announcement is None:
             starts_at, ends_at = planned_times(deployment)

@@ -1,4 +1,8 @@
-"""The rows of an attempt, from write-ahead to its end. Every write holds the driver's lease."""
+"""The rows of an attempt, from write-ahead to its end. Every write holds the driver's lease.
+
+Rows are locked in one order by everybody: lease, deployment (touch.bump), steps, attempts, and the head of the audit
+log last, so that a driver and a person who act on one deployment at once wait for each other and never deadlock.
+"""
 
 import uuid
 from dataclasses import dataclass, field
@@ -38,6 +42,7 @@ def begin(step: Step, token: int, host: Host | None, status: str = lifecycle.DIS
     """Commit that an attempt is about to be made, before anything is sent anywhere (write-ahead)."""
     deployment = step.deployment
     with held(deployment.pk, token) as now:
+        touch.bump(deployment.pk)
         move_step(step, status, started_at=now, finished_at=None, retry_at=None, reason="")
         attempt = Attempt.objects.create(
             step=step,
@@ -52,7 +57,6 @@ def begin(step: Step, token: int, host: Host | None, status: str = lifecycle.DIS
         if step.opens_downtime:
             Deployment.objects.filter(pk=deployment.pk, downtime_opened_at__isnull=True).update(downtime_opened_at=now)
         audit.record(THE_SYSTEM, "step.start", step, attempt=attempt.number, host=attempt.host_name)
-        touch.bump(deployment.pk)
     return attempt
 
 
@@ -67,6 +71,7 @@ def show_running(attempt: Attempt, token: int, trouble: str = "") -> None:
     """Note that an open attempt is known to run. `trouble`: why its end may be lost all the same (supervisor-lost)."""
     step = attempt.step
     with held(step.deployment_id, token) as now:
+        touch.bump(step.deployment_id)
         if attempt.status == lifecycle.RUNNING:
             Attempt.objects.filter(pk=attempt.pk, status=lifecycle.RUNNING).update(reason=trouble)
             Step.objects.filter(pk=step.pk, status=lifecycle.RUNNING).update(reason=trouble)
@@ -74,7 +79,6 @@ def show_running(attempt: Attempt, token: int, trouble: str = "") -> None:
         else:
             move_attempt(attempt, lifecycle.RUNNING, last_seen_at=now, reason=trouble)
             move_step(step, lifecycle.RUNNING, reason=trouble)
-        touch.bump(step.deployment_id)
 
 
 def show_lost(attempt: Attempt, token: int, reason: str, silent: timedelta | None = None) -> None:
@@ -84,11 +88,11 @@ def show_lost(attempt: Attempt, token: int, reason: str, silent: timedelta | Non
     """
     step = attempt.step
     with held(step.deployment_id, token) as now:
+        touch.bump(step.deployment_id)
         seen = {} if silent is None else {"last_seen_at": now - silent}
         move_attempt(attempt, lifecycle.LOST, reason=reason[:500], **seen)
         move_step(step, lifecycle.LOST, reason=reason[:500])
         audit.record(THE_SYSTEM, "step.lost", step, attempt=attempt.number, reason=reason[:500])
-        touch.bump(step.deployment_id)
 
 
 def finish(attempt: Attempt, token: int, outcome: Outcome, retries: Retries, log_sha256: str = "") -> None:
@@ -98,6 +102,7 @@ def finish(attempt: Attempt, token: int, outcome: Outcome, retries: Retries, log
     """
     step = attempt.step
     with held(step.deployment_id, token) as now:
+        touch.bump(step.deployment_id)
         ended = outcome.status in lifecycle.ATTEMPT_FINISHED
         move_attempt(
             attempt,
@@ -114,12 +119,11 @@ def finish(attempt: Attempt, token: int, outcome: Outcome, retries: Retries, log
             Deployment.objects.filter(pk=step.deployment_id, downtime_opened_at__isnull=False).update(
                 downtime_closed_at=now
             )
-        _record(attempt, outcome)
         if outcome.again:
             move_step(step, lifecycle.PENDING, started_at=None, finished_at=None)
         elif outcome.status in RETRIED and attempt.number < retries.attempts:
             move_step(step, lifecycle.PENDING, finished_at=None, retry_at=now + timedelta(seconds=retries.delay))
-        touch.bump(step.deployment_id)
+        _record(attempt, outcome)
 
 
 def show_progress(attempt_id: int, deployment_id: int, token: int, done: int, total: int) -> None:

@@ -18,11 +18,11 @@ def conclude(deployment: Deployment, token: int) -> bool:
     """
     with held(deployment.pk, token):
         locked = (
-            Deployment.objects.select_for_update(of=("self",))
+            Deployment.objects.select_for_update(of=("self",), no_key=True)
             .select_related("environment", "plan")
             .get(pk=deployment.pk)
         )
-        steps = list(locked.steps.select_for_update())
+        steps = list(locked.steps.select_for_update(no_key=True))
         wanted = outcome(locked.status, steps)
         if wanted is None:
             return False
@@ -32,8 +32,8 @@ def conclude(deployment: Deployment, token: int) -> bool:
             fields = _ending(locked, steps, wanted)
         if wanted != locked.status:
             move_deployment(locked, wanted, **fields)
-            audit.record(THE_SYSTEM, f"deployment.{wanted}", locked, **_said(locked))
             touch.bump(locked.pk)
+            audit.record(THE_SYSTEM, f"deployment.{wanted}", locked, **_said(locked))
     deployment.status = wanted
     return True
 

@@ -19,8 +19,8 @@ def tick(item: ChecklistItem, user: User, actor: Actor, digest: str, note: str =
     with transaction.atomic():
         deployment = _draft(item.deployment_id, digest)
         _write(item, plan_digest=digest, ticked_by=user, ticked_at=clock.now(), note=note, voided_digest="")
-        audit.record(actor, "checklist.tick", deployment, item=item.key, plan=digest, note=note)
         touch.bump(deployment.pk)
+        audit.record(actor, "checklist.tick", deployment, item=item.key, plan=digest, note=note)
 
 
 def untick(item: ChecklistItem, actor: Actor) -> None:
@@ -28,8 +28,8 @@ def untick(item: ChecklistItem, actor: Actor) -> None:
     with transaction.atomic():
         deployment = _draft(item.deployment_id, None)
         _write(item, plan_digest="", ticked_by=None, ticked_at=None, proof=ChecklistItem.Proof.NONE, note="")
-        audit.record(actor, "checklist.untick", deployment, item=item.key)
         touch.bump(deployment.pk)
+        audit.record(actor, "checklist.untick", deployment, item=item.key)
 
 
 def proof_begins(item: ChecklistItem) -> None:
@@ -54,8 +54,8 @@ def record_proof(
         else:
             values |= {"proof": "failed", "plan_digest": "", "ticked_by": None, "ticked_at": None}
         _write(item, **values)
-        audit.record(actor, "checklist.prove", deployment, item=item.key, plan=digest, passed=passed, note=note[:500])
         touch.bump(deployment.pk)
+        audit.record(actor, "checklist.prove", deployment, item=item.key, plan=digest, passed=passed, note=note[:500])
 
 
 def approve(deployment: Deployment, user: User, actor: Actor, digest: str, note: str = "") -> Approval:
@@ -73,8 +73,8 @@ def approve(deployment: Deployment, user: User, actor: Actor, digest: str, note:
                 given = Approval.objects.create(deployment=locked, plan_digest=digest, user=user, note=note)
         except IntegrityError as error:
             raise Conflict(_("You approved this plan already.")) from error
-        audit.record(actor, "deployment.approve", locked, plan=digest, note=note)
         touch.bump(locked.pk)
+        audit.record(actor, "deployment.approve", locked, plan=digest, note=note)
     return given
 
 
@@ -87,14 +87,16 @@ def withdraw(approval: Approval, actor: Actor) -> None:
         changed = Approval.objects.filter(pk=approval.pk, withdrawn_at__isnull=True).update(withdrawn_at=clock.now())
         if changed != 1:
             raise Conflict(_("It was withdrawn already."))
-        audit.record(actor, "deployment.withdraw", deployment, plan=approval.plan_digest)
         touch.bump(deployment.pk)
+        audit.record(actor, "deployment.withdraw", deployment, plan=approval.plan_digest)
 
 
 def _draft(deployment_id: int, digest: str | None) -> Deployment:
     """The locked draft; raises Conflict when it was started or its plan is not `digest`."""
     deployment = (
-        Deployment.objects.select_for_update(of=("self",)).select_related("plan", "environment").get(pk=deployment_id)
+        Deployment.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("plan", "environment")
+        .get(pk=deployment_id)
     )
     if deployment.status != lifecycle.DRAFT:
         raise Conflict(_("It was started already."))

@@ -29,8 +29,8 @@ def cancel(deployment: Deployment, actor: Actor) -> None:
             raise Conflict(_("Say first how the unknown step ended."))
         else:
             raise Conflict(_("It is not running."))
-        audit.record(actor, "deployment.cancel", locked)
         touch.bump(locked.pk)
+        audit.record(actor, "deployment.cancel", locked)
     deployment.refresh_from_db()
 
 
@@ -39,8 +39,8 @@ def retry(step: Step, actor: Actor, reason: str = "") -> None:
     with transaction.atomic():
         deployment, step = _stopped(step)
         move_step(step, lifecycle.PENDING, started_at=None, finished_at=None, reason="", retry_at=None)
-        audit.record(actor, "step.retry", step, reason=reason)
         _resume(deployment)
+        audit.record(actor, "step.retry", step, reason=reason)
 
 
 def skip(step: Step, actor: Actor, reason: str) -> None:
@@ -50,15 +50,15 @@ def skip(step: Step, actor: Actor, reason: str) -> None:
         deployment, step = _stopped(step)
         move_step(step, lifecycle.SKIPPED, reason=reason[:500], finished_at=clock.now())
         _close_downtime(deployment, step)
-        audit.record(actor, "step.skip", step, reason=reason)
         _resume(deployment)
+        audit.record(actor, "step.skip", step, reason=reason)
 
 
 def confirm(step: Step, actor: Actor, worked: bool, note: str, files: list[AttemptFile]) -> None:
     """Answer a manual step: done, or not. Files are unsaved rows whose attempt is filled in here."""
     with transaction.atomic():
         deployment = _locked(step.deployment)
-        step = deployment.steps.select_for_update().get(pk=step.pk)
+        step = deployment.steps.select_for_update(no_key=True).get(pk=step.pk)
         attempt = step.attempts.filter(status=lifecycle.WAITING).first()
         if attempt is None or deployment.status not in {lifecycle.WAITING, lifecycle.RUNNING}:
             raise Conflict(_("This step does not wait for an answer."))
@@ -67,11 +67,11 @@ def confirm(step: Step, actor: Actor, worked: bool, note: str, files: list[Attem
             file.save(force_insert=True)
         wanted = lifecycle.SUCCEEDED if worked else lifecycle.FAILED
         _end(attempt, step, wanted, actor, note)
-        audit.record(actor, "step.confirm", step, worked=worked, note=note, files=[file.name for file in files])
         if deployment.status == lifecycle.WAITING:
             move_deployment(deployment, lifecycle.RUNNING)
         wake.driver(deployment.pk)
         touch.bump(deployment.pk)
+        audit.record(actor, "step.confirm", step, worked=worked, note=note, files=[file.name for file in files])
 
 
 def resolve(step: Step, actor: Actor, answer: str, reason: str) -> None:
@@ -81,7 +81,7 @@ def resolve(step: Step, actor: Actor, answer: str, reason: str) -> None:
         raise EngineError(_("Answer: choose one of worked, failed, again."))
     with transaction.atomic():
         deployment = _locked(step.deployment)
-        step = deployment.steps.select_for_update().get(pk=step.pk)
+        step = deployment.steps.select_for_update(no_key=True).get(pk=step.pk)
         attempt = step.attempts.filter(status=lifecycle.UNKNOWN).first()
         if attempt is None:
             raise Conflict(_("The outcome of this step is known."))
@@ -90,12 +90,12 @@ def resolve(step: Step, actor: Actor, answer: str, reason: str) -> None:
         _end(attempt, step, ANSWERS[answer], actor, reason)
         if answer == "again":
             move_step(step, lifecycle.PENDING, started_at=None, finished_at=None, reason="")
-        audit.record(actor, "step.resolve", step, answer=answer, reason=reason)
         if deployment.status == lifecycle.UNKNOWN:
             cancelling = deployment.cancel_requested_at is not None
             move_deployment(deployment, lifecycle.CANCELLING if cancelling else lifecycle.RUNNING)
         wake.driver(deployment.pk)
         touch.bump(deployment.pk)
+        audit.record(actor, "step.resolve", step, answer=answer, reason=reason)
 
 
 def _end(attempt: Attempt, step: Step, wanted: str, actor: Actor, note: str) -> None:
@@ -115,7 +115,7 @@ def _close_downtime(deployment: Deployment, step: Step) -> None:
 
 def _stopped(step: Step) -> tuple[Deployment, Step]:
     deployment = _locked(step.deployment)
-    step = deployment.steps.select_for_update().get(pk=step.pk)
+    step = deployment.steps.select_for_update(no_key=True).get(pk=step.pk)
     if deployment.status not in lifecycle.STOPPED or step.status not in lifecycle.STEP_STOPPED:
         raise Conflict(_("Only a stopped step of a stopped deployment can be retried or skipped."))
     return deployment, step
@@ -147,7 +147,11 @@ def _resume(deployment: Deployment) -> None:
 
 
 def _locked(deployment: Deployment) -> Deployment:
-    return Deployment.objects.select_for_update(of=("self",)).select_related("environment").get(pk=deployment.pk)
+    return (
+        Deployment.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("environment")
+        .get(pk=deployment.pk)
+    )
 
 
 def _require_reason(reason: str) -> None:

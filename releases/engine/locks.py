@@ -21,7 +21,7 @@ def lock(environment: Environment, holder: User, actor: Actor, reason: str, life
     if not timedelta() < lifetime <= LONGEST:
         raise EngineError(_("Until: choose a time within the next 14 days."))
     with transaction.atomic():
-        Environment.objects.select_for_update(of=("self",)).get(pk=environment.pk)
+        Environment.objects.select_for_update(of=("self",), no_key=True).get(pk=environment.pk)
         now = clock.now()
         held = _holding(environment, now)
         if held is not None and held.holder_id != holder.pk:
@@ -37,14 +37,14 @@ def lock(environment: Environment, holder: User, actor: Actor, reason: str, life
 def unlock(environment: Environment, actor: Actor, reason: str) -> None:
     """End the lock, whoever holds it; taking over another person's lock needs a reason."""
     with transaction.atomic():
-        Environment.objects.select_for_update(of=("self",)).get(pk=environment.pk)
+        Environment.objects.select_for_update(of=("self",), no_key=True).get(pk=environment.pk)
         held = EnvironmentLock.objects.filter(environment=environment).first()
         if held is None:
             raise Conflict(_("The environment is not locked."))
         if (actor.user is None or held.holder_id != actor.user.pk) and not reason.strip():
             raise EngineError(_("Reason: say why you end another person's lock."))
-        audit.record(actor, "environment.unlock", environment, reason=reason, held_by=str(held.holder), was=held.reason)
         held.delete()
+        audit.record(actor, "environment.unlock", environment, reason=reason, held_by=str(held.holder), was=held.reason)
 
 
 def take_over(environment: Environment, seen: int, holder: User, actor: Actor, reason: str) -> EnvironmentLock:
@@ -56,7 +56,7 @@ def take_over(environment: Environment, seen: int, holder: User, actor: Actor, r
     if not reason.strip():
         raise EngineError(_("Reason: say why you take over another person's lock."))
     with transaction.atomic():
-        Environment.objects.select_for_update(of=("self",)).get(pk=environment.pk)
+        Environment.objects.select_for_update(of=("self",), no_key=True).get(pk=environment.pk)
         held = _holding(environment, clock.now())
         if held is None:
             raise Conflict(_("The environment is not locked any more; lock it if you need it."))

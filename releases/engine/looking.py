@@ -53,7 +53,11 @@ class Seen:
 def ask(step: Step, user: User, actor: Actor) -> Look:
     """Have a worker run the step's probe command. Raises Conflict where a look makes no sense now."""
     with transaction.atomic():
-        locked = Deployment.objects.select_for_update(of=("self",)).select_related("plan").get(pk=step.deployment_id)
+        locked = (
+            Deployment.objects.select_for_update(of=("self",), no_key=True)
+            .select_related("plan")
+            .get(pk=step.deployment_id)
+        )
         attempt = step.attempts.filter(status=lifecycle.UNKNOWN).first()
         if attempt is None:
             raise Conflict(_("The outcome of this step is known."))
@@ -71,9 +75,9 @@ def ask(step: Step, user: User, actor: Actor) -> Look:
             asked_by=user,
             host_name=attempt.host_name,
         )
-        audit.record(actor, "step.look", step, attempt=attempt.number)
         touch.bump(locked.pk)
         wake.looker(look.pk)
+        audit.record(actor, "step.look", step, attempt=attempt.number)
     return look
 
 

@@ -61,7 +61,7 @@ def rebuild(deployment: Deployment, actor: Actor) -> bool:
     Any change voids ticks and approvals: they are bound to the old digest. Raises Conflict after the start.
     """
     with transaction.atomic():
-        locked = Deployment.objects.select_for_update().get(pk=deployment.pk)
+        locked = Deployment.objects.select_for_update(no_key=True).get(pk=deployment.pk)
         if locked.status != lifecycle.DRAFT:
             raise Conflict(_("A started deployment keeps its plan."))
         old = locked.plan
@@ -73,8 +73,8 @@ def rebuild(deployment: Deployment, actor: Actor) -> bool:
         locked.steps.all().delete()
         _write_rows(locked, new)
         _void(locked, old)
-        audit.record(actor, "plan.rebuild", locked, old=old.digest, new=new.digest)
         touch.bump(locked.pk)
+        audit.record(actor, "plan.rebuild", locked, old=old.digest, new=new.digest)
     return True
 
 

@@ -37,8 +37,8 @@ def start(deployment: Deployment, user: User, actor: Actor, digest: str) -> None
     try:
         with transaction.atomic():
             # One order of locks for everyone: the environment first, so that two starts queue up here.
-            Environment.objects.select_for_update(of=("self",)).get(pk=deployment.environment_id)
-            locked = Deployment.objects.select_for_update(of=("self",)).get(pk=deployment.pk)
+            Environment.objects.select_for_update(of=("self",), no_key=True).get(pk=deployment.environment_id)
+            locked = Deployment.objects.select_for_update(of=("self",), no_key=True).get(pk=deployment.pk)
             found = blockers(locked)
             if locked.plan.digest != digest and locked.status == lifecycle.DRAFT:
                 message = _("The plan changed after you opened the page; read it again.")
@@ -46,9 +46,9 @@ def start(deployment: Deployment, user: User, actor: Actor, digest: str) -> None
             if found:
                 raise Blocked(found)
             move_deployment(locked, lifecycle.RUNNING, started_by=user, started_at=clock.now())
-            audit.record(actor, "deployment.start", locked, plan=digest)
             touch.bump(locked.pk)
             wake.driver(locked.pk)
+            audit.record(actor, "deployment.start", locked, plan=digest)
     except IntegrityError as error:
         message = _("Another deployment is active")
         raise Blocked([gate.Blocker("active", message, mend="deployment")]) from error

@@ -3,7 +3,7 @@
 from django.db import transaction
 from django.db.models import F
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST
 
@@ -60,6 +60,7 @@ def delete_variable(request: HttpRequest, number: int) -> HttpResponse:
     if variable.is_secret and _is_busy(variable.environment):
         raise EngineError(_busy_words())
     with transaction.atomic():
+        get_object_or_404(Variable.objects.select_for_update(), pk=variable.pk)
         audit.record(actor(request), "variable.delete", variable)
         variable.delete()
     return redirect("releases:environment", variable.environment_id)
@@ -84,6 +85,7 @@ def remove_window(request: HttpRequest, number: int) -> HttpResponse:
     """Remove a deploy window."""
     window = permissions.get(DeployWindow, signed_in(request), Need.MANAGE, "environment__project", pk=number)
     with transaction.atomic():
+        get_object_or_404(DeployWindow.objects.select_for_update(), pk=window.pk)
         audit.record(actor(request), "window.remove", window)
         window.delete()
     return redirect("releases:environment", window.environment_id)

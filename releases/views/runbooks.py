@@ -160,7 +160,7 @@ def save_version(found: Runbook, text: str, note: str, user: User, who: Actor, b
     Raises Conflict when another text was saved since the version `base`.
     """
     with transaction.atomic():
-        Runbook.objects.select_for_update().get(pk=found.pk)
+        Runbook.objects.select_for_update(no_key=True).get(pk=found.pk)
         latest = found.latest()
         if latest is not None and latest.text == text:
             return latest

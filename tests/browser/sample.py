@@ -106,7 +106,7 @@ def samples(up: int, down: int) -> list[str]:
 class Person:
     """A signed-in reader, without a database."""
 
-    is_authenticated = True
+    is_authenticated = sees_system = True
 
     def __str__(self) -> str:
         return "김민준"

@@ -94,7 +94,7 @@ def test_nobody_can_write_to_the_root_file_system(site: Stack, service: str) -> 
 def test_secrets_are_in_no_description_argument_or_environment(site: Stack) -> None:
     values = {file.name: file.read_text().split()[-1] for file in site.secrets.iterdir() if file.suffix != ".pub"}
     values["ssh_key"] = (site.secrets / "ssh_key").read_text().splitlines()[1]
-    assert len(values) == 7 and all(len(value) > 20 for value in values.values())
+    assert len(values) == 8 and all(len(value) > 20 for value in values.values())
     described = json.dumps(site.containers())
     look = ("sh", "-c", "cat /proc/*/cmdline /proc/*/environ")
     shown = {service: site.execute(service, *look).stdout for service in ALL}

@@ -127,7 +127,7 @@ def test_a_missing_tool_is_named(world: World, server: Sshd, tmp_path: Path) -> 
     for name in ("sh", "cat", "id", "df", "tail", "tr", "cut", "mktemp", "mkdir", "mv", "rm"):
         (few / name).symlink_to(f"/usr/bin/{name}")
     server.stop()
-    server._settings = f"SetEnv PATH={few}"
+    server.settings = f"SetEnv PATH={few}"
     server.start()
     found = enrolment.check(host)
     assert not found.ok

@@ -95,7 +95,7 @@ def nobody_reads(rig: Rig, slots: list[Slot], random: Random) -> list[Result]:
             while not kept.run.until_over(0.5):
                 most = max(most, site.memory())
         gone = [sleeper.unread() for group in sleepers for sleeper in group[:1]]
-        assert all(unread < size // 2 for unread in gone), f"the sleepers had got all of it: {gone}"
+        assert all(0 < unread < size // 2 for unread in gone), f"the sleepers had got all of it: {gone}"
         for number, kept in enumerate(watched):
             results[number] = joined(results[number], _done(kept, size))
             _slower(results[number], alone[number].run, kept.run)

@@ -118,6 +118,45 @@ def test_only_the_engine_writes_a_status() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def late_writes(tree: ast.Module) -> Iterator[int]:
+    """Lines inside a transaction that may lock a row after the head of the audit log was locked."""
+    recorders = {"audit.record"}
+    recorders |= {
+        node.name for node in tree.body if isinstance(node, ast.FunctionDef) and calls(node) & {"audit.record"}
+    }
+    for node in ast.walk(tree):
+        if not isinstance(node, ast.With):
+            continue
+        recorded = False
+        for statement in node.body:
+            records = bool(calls(statement) & recorders)
+            harmless = isinstance(statement, ast.Return) or all(name.startswith("wake.") for name in calls(statement))
+            if recorded and not records and not harmless:
+                yield statement.lineno
+            recorded = recorded or records
+
+
+def calls(tree: ast.AST) -> set[str]:
+    """Names of what is called in it."""
+    return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+
+
+def test_the_audit_event_is_the_last_write_of_a_transaction() -> None:
+    """Everybody locks rows in one order, the head of the audit log last; any other order can deadlock two people."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in sources()
+        if "releases" in path.parts and family(path) in {"engine", "enrolment", "actions"}
+        for line in late_writes(ast.parse(path.read_text()))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_check_for_late_writes_finds_one() -> None:
+    tree = ast.parse("with transaction.atomic():\n    audit.record(who)\n    touch.bump(1)\n    wake.driver(1)")
+    assert list(late_writes(tree)) == [3]
+
+
 def test_the_check_for_writers_finds_one() -> None:
     tree = ast.parse("row.status = 'failed'\nRows.objects.filter(pk=1).update(status='failed')")
     assert list(status_writes(tree)) == [1, 2]

@@ -119,7 +119,7 @@ def test_without_curl_it_says_so(stage: Stage, service: Service) -> None:
     program = stage.home / "bin"
     program.mkdir()
     stage.server.stop()
-    stage.server._settings = f"SetEnv HOME={stage.home} PATH={program}"
+    stage.server.settings = f"SetEnv HOME={stage.home} PATH={program}"
     for name in ("sh", "cat"):
         (program / name).symlink_to(f"/bin/{name}")
     stage.server.start()
