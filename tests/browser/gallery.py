@@ -206,7 +206,10 @@ def nowhere(request: HttpRequest, **_: str) -> HttpResponse:
     return HttpResponse("elsewhere")
 
 
-SECTIONS = ("dashboard", "deployments", "releases", "runbooks", "hosts", "backups", "history", "audit", "announcements")
+SECTIONS = (
+    "dashboard", "deployments", "releases", "runbooks", "hosts",
+    "backups", "history", "audit", "announcements", "system",
+)  # fmt: skip
 urlpatterns = [
     path("p/<slug:name>", page),
     path("live", live),
