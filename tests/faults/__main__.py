@@ -37,6 +37,7 @@ class Suite:
             self.slots.append(Slot(self.rig, len(self.slots)))
         for slot in self.slots[:count]:
             slot.forget_orders()
+            slot.clear()
         return self.slots[:count]
 
     def row(self, fault: Fault, runs: int, only: str = "") -> Row:

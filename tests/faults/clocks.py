@@ -51,9 +51,7 @@ def clocks_apart(rig: Rig, slots: list[Slot], random: Random) -> list[Result]:
     with ExitStack() as stack:
         for slot in slots:
             stack.enter_context(_target_off(slot, offsets[slot]))
-        works = {
-            slot: held(slot, lines=random.randint(5, 60), before=f"date +%s >{slot.folder}/date") for slot in slots
-        }
+        works = {slot: held(slot, lines=random.randint(5, 60), before=_dating(slot)) for slot in slots}
         late = [works[slot] for number, slot in enumerate(slots) if number % 3 == 1]
         early = [kept for kept in works.values() if kept not in late]
         _begin(early)
@@ -78,6 +76,13 @@ def _minutes(random: Random) -> int:
     return random.choice((-1, 1)) * random.randint(600, 660)
 
 
+def _dating(slot: Slot) -> str:
+    """Shell that notes the machine's time; the file is there once it is whole."""
+    noted = slot.folder / "date"
+    noted.unlink(missing_ok=True)
+    return f"date +%s >{noted}.new; mv {noted}.new {noted}"
+
+
 def _begin(works: list[Held]) -> None:
     for kept in works:
         kept.run.start()
@@ -96,7 +101,9 @@ def _looked_at(kept: Held, offset: int) -> Result:
     from releases.models import LogChunk
 
     result, attempt = Result(), kept.run.attempts()[-1]
-    shown = int((kept.run.slot.folder / "date").read_text()) - time.time()
+    noted = kept.run.slot.folder / "date"
+    until(noted.exists, what="the time of the target")
+    shown = int(noted.read_text()) - noted.stat().st_mtime
     assert abs(shown - offset) < NEAR, f"the target's clock is {shown:.0f} s off, not {offset}"
     first = until(lambda: LogChunk.objects.filter(attempt=attempt).order_by("offset").first(), what="its log")
     late = first.received_at - attempt.started_at

@@ -1,19 +1,20 @@
 """A place for one run at a time: an environment of its own with an SSH host of its own."""
 
+import contextlib
 import json
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from releases.remote.connection import Target
 from tests.engine.sshd import Sshd, wait_for
-from tests.faults.rig import Rig
+from tests.faults.rig import Rig, until
 from tests.faults.run import Run
 
 TEXT = "line %d of the step that says enough to be told apart from others\n"
+CLEAR_SECONDS = 20.0  # that a cancel may take
 
 
 def controller_key() -> str:
@@ -149,7 +150,7 @@ class Slot:
         run.start()
         return run
 
-    @contextmanager
+    @contextlib.contextmanager
     def ruled(self, **rules: Any) -> Iterator[None]:
         """The environment with other rules for a while."""
         from releases.models import Environment
@@ -175,6 +176,23 @@ class Slot:
     def reached(self, point: str) -> None:
         """Wait until the host has taken the order."""
         wait_for(lambda: (self.base / "faults" / f"{point}.taken").exists(), 60, point)
+
+    def clear(self) -> None:
+        """End what a fault that failed left running; where that can't be done, go on with another environment."""
+        from releases import lifecycle
+        from releases.audit import Actor
+        from releases.engine import decide
+        from releases.engine.errors import EngineError
+        from tests.factories import make_world
+
+        active = self.world.environment.deployments.filter(status__in=lifecycle.ACTIVE)
+        for deployment in active:
+            with contextlib.suppress(EngineError):
+                decide.cancel(deployment, Actor(self.world.requester))
+        try:
+            until(lambda: not active.all().exists(), CLEAR_SECONDS)
+        except TimeoutError:
+            self.world = make_world(approvals_required=0)
 
     def forget_orders(self) -> None:
         """Take back what no run came by."""
