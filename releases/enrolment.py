@@ -174,15 +174,18 @@ def _look(transport: SshTransport, milliseconds: float) -> HostCheck:
     if len(facts) != 3:
         detail = _("The login works, but no command could be run. Give the login a POSIX shell such as /bin/sh.")
         return HostCheck(False, milliseconds, detail)
-    missing, sudo, free = facts[0].split(), facts[1], int(facts[2] or 0) * 1024
+    # Some file systems don't know how much is free ("-"): that is no reason to refuse the machine.
+    missing, sudo, free = facts[0].split(), facts[1], int(facts[2]) * 1024 if facts[2].isdecimal() else None
     if missing:
         words = _("Missing there: %s. Install coreutils, util-linux, findutils, tar and gawk (or BusyBox).")
         return HostCheck(False, milliseconds, words % ", ".join(missing))
-    if free < LEAST_FREE:
+    if free is not None and free < LEAST_FREE:
         words = _("Only %s of disk are free there. Free some space.")
         return HostCheck(False, milliseconds, words % size(free))
-    told = [_("login in %s ms") % f"{milliseconds:.0f}", _("%s free") % size(free), _sudo_words(sudo)]
-    return HostCheck(True, milliseconds, " · ".join(told))
+    room = _("free disk not known") if free is None else _("%s free") % size(free)
+    return HostCheck(
+        True, milliseconds, " · ".join([_("login in %s ms") % f"{milliseconds:.0f}", room, _sudo_words(sudo)])
+    )
 
 
 def _sudo_words(found: str) -> str:

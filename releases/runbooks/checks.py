@@ -141,6 +141,10 @@ def _place(source: Source, path: Path, step: dict[str, Any]) -> None:
 
 
 def _times(source: Source, path: Path, step: dict[str, Any]) -> None:
+    for name in ("timeout", "silence_timeout"):
+        if _duration(step, name) == 0:
+            source.add((*path, name), _("It would be ended at once."), _("Give it at least 1s, or leave it out."))
+            return
     estimate, timeout = _duration(step, "estimate"), _duration(step, "timeout")
     if estimate is None or (timeout is None and "timeout" in step):
         return

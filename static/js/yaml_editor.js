@@ -17,8 +17,18 @@ class YamlEditor extends HTMLElement {
     this.area.addEventListener("compositionend", () => this.soon());
     this.area.addEventListener("scroll", () => { this.gutter.scrollTop = this.area.scrollTop; }, { passive: true });
     this.area.addEventListener("keydown", (event) => this.key(event));
+    this.querySelector('[data-editor="file"]').addEventListener("change", (event) => this.open(event.target));
     this.list.addEventListener("click", (event) => this.goTo(event.target.closest("button")));
     this.number();
+  }
+
+  // A file takes the place of the text and is checked like it; nothing is saved yet.
+  async open(field) {
+    if (!field.files.length) return;
+    this.area.value = (await field.files[0].text()).replaceAll("\r\n", "\n");
+    field.value = "";
+    this.area.dispatchEvent(new Event("input"));
+    this.area.focus();
   }
 
   number() {

@@ -1,6 +1,7 @@
 """Clocks, theme, keys, dialogs, the editor."""
 
 import re
+from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
@@ -146,6 +147,16 @@ def test_the_editor_marks_the_line_that_is_wrong(page: Page, gallery: Gallery) -
     area.fill("a: 1\n")
     expect(editor.locator("[data-editor=status]")).to_have_text("No errors")
     expect(editor.locator(".gutter .bad")).to_have_count(0)
+
+
+def test_a_file_takes_the_place_of_the_text_and_is_checked(page: Page, gallery: Gallery, tmp_path: Path) -> None:
+    (tmp_path / "next.yaml").write_bytes(b"a: 1\r\nb: bad\r\n")
+    page.goto(gallery.url("states"))
+    editor = page.locator("yaml-editor")
+    editor.locator("input[type=file]").set_input_files(tmp_path / "next.yaml")
+    expect(editor.locator("textarea")).to_have_value("a: 1\nb: bad\n")
+    expect(editor.locator("textarea")).to_be_focused()
+    expect(editor.locator(".gutter .bad")).to_have_text("2")
 
 
 def test_the_menu_of_a_narrow_screen(page: Page, gallery: Gallery) -> None:

@@ -1,5 +1,6 @@
 """Hosts: seen, pinned, tried; a changed key stops everything."""
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -132,6 +133,20 @@ def test_a_missing_tool_is_named(world: World, server: Sshd, tmp_path: Path) -> 
     found = enrolment.check(host)
     assert not found.ok
     assert "flock" in found.detail and "sha256sum" in found.detail
+
+
+def test_a_disk_that_does_not_know_how_much_is_free_is_no_obstacle(world: World, server: Sshd, tmp_path: Path) -> None:
+    host = pinned(world)
+    first = tmp_path / "first"
+    first.mkdir()
+    (first / "df").write_text("#!/bin/sh\necho 'Filesystem 1024-blocks Used Available'\necho 'remote - - - -'\n")
+    (first / "df").chmod(0o755)
+    server.stop()
+    server.settings = f"SetEnv PATH={first}:{os.environ['PATH']}"
+    server.start()
+    found = enrolment.check(host)
+    assert found.ok, found.detail
+    assert "free disk not known" in found.detail or "남은 디스크" in found.detail
 
 
 def test_an_environment_is_checked_whole(world: World, server: Sshd) -> None:

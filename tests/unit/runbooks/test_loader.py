@@ -57,6 +57,7 @@ WRONG = [
     ("runs_on: app", "runs_on: App Server", 17, "steps[0].runs_on", "right form", "small letters"),
     ("    runs_on: app\n", "", 12, "steps[0]", "where it runs", "runs_on"),
     ("key: start", "key: stop", 22, "steps[1].key", "used twice; first on line 12", "own"),
+    ("    estimate: 1m", "    estimate: 0s\n    timeout: 0", 21, "steps[0].timeout", "ended at once", "at least 1s"),
     ("    estimate: 2m", "    estimate: 4m", 33, "steps[1].timeout", "240 s is longer", "Raise"),
     (
         "action: shell\n    runs_on: app\n    parameters:\n      command: stop {db_name}",
