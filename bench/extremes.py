@@ -46,8 +46,7 @@ def table() -> Iterator[str]:
     with subprocess.Popen(
         [sys.executable, "-m", "bench.extremes"], env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout
-        for line in process.stdout:
+        for line in process.stdout or ():
             yield line.rstrip("\n")
     if process.returncode:
         raise RuntimeError(f"exit code {process.returncode}")
