@@ -28,7 +28,7 @@ bench: bootstrap ## Measure against Fabric, Ansible and ssh; prints ratios
 	@$(PYTHON) -m bench
 
 faults: bootstrap ## Break a running installation in 20 ways, RUNS times each; counts what was lost (FAULTS="F1 F9")
-	@$(PYTHON) -m tests.faults --runs $(RUNS) $(FAULTS)
+	@$(PYTHON) -m tests.faults --limits --runs $(RUNS) $(FAULTS)
 
 guards: bootstrap ## Take out each guard in a copy and show that the faults are noticed
 	@$(PYTHON) -m tests.faults.guards
