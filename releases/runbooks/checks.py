@@ -1,10 +1,10 @@
 """What the schema can't say: names that must exist, order, downtime marks, commands, patterns."""
 
-import re
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import regex
 from django.utils.translation import gettext_lazy as _
 
 from .model import ASIDES, CONTROLLER, VariableSpec, default_timeout
@@ -106,8 +106,8 @@ def _default(source: Source, path: Path, entry: dict[str, Any]) -> None:
 
 def _compiles(pattern: str) -> bool:
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError):  # the last two: too large a count, too many brackets
+        regex.compile(pattern)
+    except (regex.error, OverflowError, RecursionError):  # the last two: too large a count, too many brackets
         return False
     return True
 

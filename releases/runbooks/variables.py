@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+import regex
 from django.utils.translation import gettext_lazy as _
 
 from .messages import Message
@@ -25,6 +26,7 @@ BUILTIN = (
 )
 BUILTIN_NAMES = frozenset(variable.name for variable in BUILTIN)
 
+PATTERN_SECONDS = 0.5  # for an author's own pattern against one value
 _PATTERNS = {
     "integer": r"-?[0-9]{1,18}",
     "path": r"[^-\x00-\x1f\x7f][^\x00-\x1f\x7f]*",
@@ -58,10 +60,19 @@ def problem(variable: VariableSpec, value: str) -> tuple[Message, Message] | Non
     if (pattern and not re.fullmatch(pattern, value)) or (variable.type == "url" and not _has_host(value)):
         message = _("The value of %(name)s is not of the type %(type)s.")
         return Message(message, params), Message(_MENDS[variable.type])
-    if variable.pattern and not re.fullmatch(variable.pattern, value):
-        message = _("The value of %(name)s does not match its pattern.")
-        return Message(message, params), Message(_("It must match %(pattern)s."), params)
-    return None
+    return _unmatched(variable, value, params) if variable.pattern else None
+
+
+def _unmatched(variable: VariableSpec, value: str, params: dict[str, str]) -> tuple[Message, Message] | None:
+    """The author's own pattern, which may be one that takes for ever ((a+)+$): it gets a limit of time."""
+    try:
+        if regex.fullmatch(variable.pattern, value, timeout=PATTERN_SECONDS):
+            return None
+    except TimeoutError:
+        message = _("The pattern of %(name)s takes too long.")
+        return Message(message, params), Message(_("Simplify %(pattern)s: no repetition inside a repetition."), params)
+    message = _("The value of %(name)s does not match its pattern.")
+    return Message(message, params), Message(_("It must match %(pattern)s."), params)
 
 
 def problems(variables: Iterable[VariableSpec], values: Mapping[str, str]) -> list[tuple[str, Message, Message]]:
