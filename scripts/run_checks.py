@@ -27,6 +27,7 @@ class Check:
     is_pytest: bool = False
     skipped: list[str] = field(default_factory=list)
     seconds: float = 0.0
+    cpu_seconds: float = 0.0
     passed: bool = False
 
 
@@ -71,7 +72,8 @@ def main(mode: str) -> int:
     subprocess.run([sys.executable, str(ROOT / "scripts" / "messages.py")], check=True)
     for check in checks:
         run(check)
-        say(f"{'ok    ' if check.passed else 'FAILED'} {check.name} ({check.seconds:.1f} s)")
+        took = f"{check.seconds:.1f} s, {check.cpu_seconds:.0f} s of CPU"
+        say(f"{'ok    ' if check.passed else 'FAILED'} {check.name} ({took})")
     say("")
     for check in checks:
         for reason in check.skipped:
@@ -84,7 +86,7 @@ def main(mode: str) -> int:
 
 def run(check: Check) -> None:
     """Run one check, filling in how it went. Tools are quiet unless they fail."""
-    began = time.monotonic()
+    began, cpu_began = time.monotonic(), cpu_of_children()
     with tempfile.TemporaryDirectory(prefix="cloudwiki-check-") as folder:
         environment = os.environ | {"PYTHONUNBUFFERED": "1"}
         if check.is_pytest:
@@ -100,7 +102,13 @@ def run(check: Check) -> None:
             check.passed = quiet.returncode == 0
             if not check.passed:
                 sys.stdout.write(quiet.stdout)
-    check.seconds = time.monotonic() - began
+    check.seconds, check.cpu_seconds = time.monotonic() - began, cpu_of_children() - cpu_began
+
+
+def cpu_of_children() -> float:
+    """Seconds of CPU that the commands so far took, with everything that they started and waited for."""
+    used = os.times()
+    return used.children_user + used.children_system
 
 
 def skips(report: Path) -> Iterator[str]:

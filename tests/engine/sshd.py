@@ -101,12 +101,19 @@ class Sshd:
 
     def stop(self) -> None:
         """End the listener and cut every session at once; commands in them live on or not, as they like."""
-        for process in reversed(self.processes()):
-            with suppress(psutil.Error):
-                process.kill()
+        self.kill()
         if self._process:
             self._process.wait()
         self._process = None
+
+    def kill(self) -> None:
+        """The same without waiting. The listener is stopped first: who comes back at once must not get in meanwhile."""
+        for listener in self.processes()[:1]:
+            with suppress(psutil.Error):
+                listener.suspend()
+        for process in reversed(self.processes()):
+            with suppress(psutil.Error):
+                process.kill()
 
     def pause(self) -> None:
         """Stop answering without closing anything, as behind a firewall that drops packets."""

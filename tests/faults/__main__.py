@@ -57,9 +57,13 @@ class Suite:
         def work(number: int) -> Result:
             slot = free.pop()
             slot.turn, slot.runs = number, runs
+
+            def run() -> Result:
+                slot.clear()
+                return fault.one(slot, Turns(f"{self.seed}-{fault.name}-{number}", number, self.only))  # type: ignore[misc]
+
             try:
-                random = Turns(f"{self.seed}-{fault.name}-{number}", number, self.only)
-                return guarded(lambda: fault.one(slot, random))  # type: ignore[misc]
+                return guarded(run)
             finally:
                 free.append(slot)
 

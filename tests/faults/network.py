@@ -4,9 +4,12 @@ import os
 import shutil
 import subprocess
 import time
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import cache
 from weakref import WeakKeyDictionary
+
+import psutil
 
 from tests.engine.sshd import Sshd
 from tests.faults.registry import Turns, one
@@ -56,8 +59,12 @@ class FarSlot(Slot):
 
     def kill_sessions(self, listener: bool) -> None:
         """Kill the server's end of each connection, with the listener or without it."""
-        for process in reversed(self.sshd.processes()[0 if listener else 1 :]):
-            process.kill()
+        if listener:
+            self.sshd.kill()
+            return
+        for process in reversed(self.sshd.processes()[1:]):
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
 
     def mend(self) -> None:
         """All as it was."""
@@ -71,9 +78,10 @@ _far: WeakKeyDictionary[Slot, FarSlot] = WeakKeyDictionary()
 
 
 def _far_slot(slot: Slot) -> FarSlot:
-    """The one that belongs to a slot, made when first needed."""
+    """The one that belongs to a slot, made when first needed; nothing of an earlier run is active in it."""
     if slot not in _far:
         _far[slot] = FarSlot(slot.rig, int(slot.folder.name.rpartition("-")[2]))
+    _far[slot].clear()
     return _far[slot]
 
 
