@@ -84,9 +84,9 @@ class Program:
 
 
 class Rig:
-    """All of it. `workers`: how many deployments it can drive at once."""
+    """All of it. `workers`: how many deployments it can drive at once; eight runs may need two each."""
 
-    def __init__(self, workers: int = 10) -> None:
+    def __init__(self, workers: int = 18) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="cwf-", dir="/tmp"))  # sockets want short paths
         self.folder.chmod(0o711)
         self.data = self.folder / "data"
