@@ -117,11 +117,18 @@ if PRODUCTION:
     env.text("DATABASE_URL", mend="Set it to postgres://user:password@host:5432/database")
     env.text("REDIS_URL", mend="Set it to redis://host:6379/0")
 _embedded = addresses(CLOUDWIKI_DATA)
+# A process that is frozen in the middle of a transaction would hold its locks, the audit log's among them, against
+# everybody. No transaction of ours waits for anything but the database. Not longer than a lease, see models/lease.py.
+IDLE_IN_TRANSACTION_SECONDS = 8
 DATABASES = {
     "default": env.database("DATABASE_URL", _embedded.database)
     # Under ASGI a kept connection belongs to a thread that may never serve again: open one a request.
     | {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": False, "ATOMIC_REQUESTS": False}
 }
+_session = DATABASES["default"].setdefault("OPTIONS", {})
+_session["options"] = (
+    f"{_session.get('options', '')} -c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_SECONDS}s".strip()
+)
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.redis("REDIS_URL", _embedded.redis)
 CACHES = {

@@ -12,10 +12,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import suppress
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from django.db.models.functions import Now
 
 from releases import lifecycle
+from releases.database import AWAY
 from releases.engine import attempts, conclude, handover, plan_secrets, wake
 from releases.engine.crew import Crew
 from releases.engine.errors import Conflict
@@ -53,7 +54,7 @@ def drive(deployment_id: int, *, redelivered: bool = False) -> None:
             Driver(deployment_id, token, keeper).drive()
     except lease.Fenced:
         log.info("another driver took over", deployment=deployment_id, token=token)
-    except (OperationalError, InterfaceError) as error:
+    except AWAY as error:
         log.warning("database away; the reconciler goes on", deployment=deployment_id, error=str(error))
         connection.close()
         return
@@ -97,7 +98,7 @@ class Driver:
                 try:
                     if self._takes_a_turn(crew):
                         return
-                except (OperationalError, InterfaceError) as error:
+                except AWAY as error:
                     # To leave would mean to wait for the steps that run, and to overlook a cancel until they end.
                     log.warning("database away", deployment=self.deployment.pk, error=str(error))
                     connection.close()

@@ -4,8 +4,9 @@ import threading
 from types import TracebackType
 
 import structlog
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 
+from releases.database import AWAY
 from releases.models import lease
 
 RENEW_SECONDS = 2.0
@@ -40,7 +41,7 @@ class LeaseKeeper:
                 except lease.Fenced:
                     self.lost.set()
                     return
-                except (OperationalError, InterfaceError) as error:
+                except AWAY as error:
                     # The database is away: nobody else can take the lease either until it is back.
                     log.warning("lease not renewed", deployment=self.deployment_id, error=str(error))
                     connection.close()

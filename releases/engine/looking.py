@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import override
@@ -20,6 +20,7 @@ from releases.actions.base import NotApproved
 from releases.actions.remote_words import told
 from releases.actions.shell import in_place
 from releases.audit import Actor
+from releases.database import AWAY
 from releases.engine import clock, handover, plan_secrets, touch, wake
 from releases.engine.errors import Conflict, EngineError
 from releases.engine.keepable import keepable
@@ -89,7 +90,7 @@ def carry_out(look_id: int) -> None:
     with override(look.asked_by.language):
         try:
             seen = _looked(look)
-        except (OperationalError, InterfaceError):
+        except AWAY:
             raise
         except Exception as error:
             # Our own fault must end with a sentence, never as a look that goes on for ever.

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection
+from django.db import connection
 from django.utils.translation import gettext as _
 
 from releases import lifecycle
@@ -20,6 +20,7 @@ from releases.actions import registry
 from releases.actions.base import ActionError, DirectAction, NotApproved, ScriptAction, StepContext
 from releases.actions.remote_words import told
 from releases.actions.shell import in_place
+from releases.database import AWAY
 from releases.engine import attempts, clock, verdict
 from releases.engine.attempts import Outcome, Retries
 from releases.engine.contact import Contact, OutOfContact, pause
@@ -114,7 +115,7 @@ class Performance:
         while True:
             try:
                 return work()
-            except (OperationalError, InterfaceError) as error:
+            except AWAY as error:
                 log.warning("database away", attempt=self.attempt.pk, error=str(error))
                 connection.close()
                 if self._writer is not None:
@@ -127,7 +128,7 @@ class Performance:
     def _reload(self) -> None:
         try:
             self.attempt.refresh_from_db()
-        except (OperationalError, InterfaceError):
+        except AWAY:
             connection.close()
 
     def _outcome(self) -> Outcome | None:
@@ -148,7 +149,7 @@ class Performance:
             return Outcome(lifecycle.UNKNOWN, str(error))
         except RemoteError as error:
             return Outcome(lifecycle.ERRORED, told(error))
-        except (Fenced, OperationalError, InterfaceError):
+        except (Fenced, *AWAY):
             raise
         except Exception as error:
             # Our own fault must end the step with a sentence, never leave it running for ever.

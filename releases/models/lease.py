@@ -23,14 +23,19 @@ class Fenced(Exception):
 
 
 def take(deployment_id: int, owner: str) -> int | None:
-    """Take the lease if it is free or over. Returns the new token, or None when another driver holds it."""
+    """Take the lease if it is free or over. Returns the new token, or None when another driver holds it.
+
+    Never waits: a row that is locked is in use, were it by a driver that was frozen in the middle of a write, which
+    PostgreSQL ends after settings.IDLE_IN_TRANSACTION_SECONDS. To wait for it would bind one worker after the other.
+    """
     Lease.objects.get_or_create(deployment_id=deployment_id)
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE releases_lease SET owner = %s, token = nextval('releases_lease_token'),"
             " until = clock_timestamp() + make_interval(secs => %s)"
-            " WHERE deployment_id = %s AND (until IS NULL OR until < clock_timestamp()"
-            " OR until > clock_timestamp() + make_interval(secs => %s)) RETURNING token",
+            " WHERE deployment_id = (SELECT deployment_id FROM releases_lease WHERE deployment_id = %s AND"
+            " (until IS NULL OR until < clock_timestamp() OR until > clock_timestamp() + make_interval(secs => %s))"
+            " FOR NO KEY UPDATE SKIP LOCKED) RETURNING token",
             [owner, LEASE_SECONDS, deployment_id, FARTHEST_SECONDS],
         )
         row = cursor.fetchone()

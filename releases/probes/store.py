@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.contrib.postgres.aggregates import ArrayAgg
-from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.functions import Greatest, Now
 
 from releases import lifecycle
+from releases.database import AWAY
 from releases.models import Deployment, Heartbeat, Outage, Probe, ProbeResult
 from releases.probes.answers import Check
 from releases.probes.tracker import Change, Closed, Opened
@@ -66,7 +67,7 @@ def guarded[T](work: Callable[[], T]) -> T:
     """Run `work`; a broken connection is dropped and told as StoreLost."""
     try:
         return work()
-    except (OperationalError, InterfaceError) as error:
+    except AWAY as error:
         connection.close()
         raise StoreLost(str(error).strip()) from error
 

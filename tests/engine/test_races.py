@@ -240,3 +240,28 @@ def test_a_broker_that_is_away_stops_nobody(settings: object, monkeypatch: pytes
     deployment.refresh_from_db()
     assert deployment.status == lifecycle.RUNNING
     assert reconcile.reconcile() == [deployment.pk]
+
+
+def test_a_lease_that_is_just_used_is_not_waited_for() -> None:
+    """Its holder may be frozen in the middle of a write; each driver that waited would be one less for the others."""
+    deployment = make_world(approvals_required=0).draft()
+    token = lease.take(deployment.pk, "frozen")
+    assert token is not None
+    Lease.objects.filter(deployment=deployment).update(until=clock.now() - timedelta(minutes=1))
+    writes, thaw = threading.Event(), threading.Event()
+
+    def write() -> None:
+        with lease.held(deployment.pk, token):
+            writes.set()
+            thaw.wait(60)
+        connection.close()
+
+    frozen = threading.Thread(target=write)
+    frozen.start()
+    assert writes.wait(60)
+    with connection.cursor() as cursor:
+        cursor.execute("SET lock_timeout = '1s'")
+    assert lease.take(deployment.pk, "next") is None
+    thaw.set()
+    frozen.join()
+    assert lease.take(deployment.pk, "next") is not None

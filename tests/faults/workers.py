@@ -81,7 +81,8 @@ def _send(deployment: int, times: int) -> None:
 
 
 NOT_LAUNCHED = ("after_begin", "before_launch")
-FROZEN_POINTS = (*NOT_LAUNCHED, "after_write", "before_store", "before_finish", "before_conclude")
+# In the middle of a write, with a lock that everybody needs: "audit_locked".
+FROZEN_POINTS = (*NOT_LAUNCHED, "after_write", "audit_locked", "before_store", "before_finish", "before_conclude")
 
 
 @one("F9", "worker frozen past its lease, then thawed")
@@ -93,7 +94,7 @@ def frozen(slot: Slot, random: Turns) -> Result:
     go.unlink(missing_ok=True)
     wait = f"until [ -e {go} ]; do sleep 0.05; done"  # the step is at work, and silent, when the frozen one thaws
     run = slot.draft(Work(after=wait, lines=5, code=random.choice((0, 3))), Work("next"))
-    if point in {"before_finish", "before_conclude"}:
+    if point in {"audit_locked", "before_finish", "before_conclude"}:
         go.touch()
     taken = slot.rig.order(run.pk, point, "stop")
     run.start()

@@ -141,6 +141,12 @@ def test_secrets_come_from_files(bare: pytest.MonkeyPatch, production: dict[str,
     assert loaded["DATABASES"]["default"]["PASSWORD"] == "p@ss"
 
 
+def test_a_transaction_that_rests_is_ended(bare: pytest.MonkeyPatch, production: dict[str, str]) -> None:
+    bare.setenv("DATABASE_URL", production["DATABASE_URL"] + "?options=-c%20work_mem%3D8MB")
+    options = load()["DATABASES"]["default"]["OPTIONS"]["options"]
+    assert options == "-c work_mem=8MB -c idle_in_transaction_session_timeout=8s"
+
+
 def test_the_broker_is_the_same_server() -> None:
     assert broker_address("redis://host:6379/2") == "redis://host:6379/2"
     assert broker_address("unix:///a%20b/valkey.sock?db=3") == "redis+socket:///a%20b/valkey.sock?virtual_host=3"
