@@ -52,7 +52,13 @@ GUARDS = [
     Guard(
         "fencing on the machine: older tokens are refused",
         (("releases/remote/wrapper.sh", 'if [ "$2" -lt "$seen" ]; then', "if false; then"),),
-        ("F9=before_finish",),
+        ("F9=before_launch",),
+    ),
+    Guard(
+        "end of a session whose transaction rests",
+        (("cloudwiki/settings.py", "IDLE_IN_TRANSACTION_SECONDS = 8", "IDLE_IN_TRANSACTION_SECONDS = 0"),),
+        ("F9=audit_locked",),
+        runs=1,
     ),
     Guard(
         "lease: a live one cannot be taken",
