@@ -38,19 +38,20 @@ cut_log() { # keeps the first CAP bytes and a note; what the step prints later i
 }
 
 # One awk looks at all processes and prints "pid:start:group": of those of the step, and with a "?" of those that may
-# be. Of the step are: what was seen to be before, the leader's session, and all descendants. Nothing older can be.
+# be; then a full stop. Of the step are: what was seen to be before (its first line, too long for an argument at times),
+# the leader's session, and all descendants. Nothing older can be. A cat reads for it: that one goes on where a process
+# ends between open and read; mawk gives up.
 # shellcheck disable=SC2016
-SCAN='BEGIN {
-  n = split(seen, list, " "); for (i = 1; i <= n; i++) known[list[i]] = 1
-  for (i = 1; i < ARGC; i++) {
-    line = ""; part = ""
-    while (line !~ /\) [A-Za-z] [0-9]/ && (getline part < ARGV[i]) > 0) line = line part
-    close(ARGV[i])
-    if (!sub(/^.*\) /, "", line) || split(line, f, " ") < 20 || f[1] == "Z" || f[20] < since + 0) continue
-    pid = ARGV[i]; gsub(/[^0-9]/, "", pid)
-    parent[pid] = f[2]; start[pid] = f[20]; group[pid] = f[3]
-    if ((pid ":" f[20]) in known || (leader != "" && f[4] == leader)) ours[pid] = 1
-  }
+SCAN='NR == 1 { n = split($0, list, " "); for (i = 1; i <= n; i++) known[list[i]] = 1; next }
+{
+  record = record $0; rest = record                                  # a name may hold a line break
+  if (!sub(/^.*\) /, "", rest) || split(rest, f, " ") < 20) next
+  pid = record; sub(/[^0-9].*/, "", pid); record = ""
+  if (f[1] == "Z" || f[20] < since + 0) next
+  parent[pid] = f[2]; start[pid] = f[20]; group[pid] = f[3]
+  if ((pid ":" f[20]) in known || (leader != "" && f[4] == leader)) ours[pid] = 1
+}
+END {
   do {
     grown = 0
     for (pid in parent) if (!(pid in ours) && parent[pid] in ours) { ours[pid] = 1; grown = 1 }
@@ -58,6 +59,7 @@ SCAN='BEGIN {
   for (pid in parent) { # a step that is only just begun is still in the group of its supervisor
     printf "%s%s:%s:%s ", (pid in ours) ? "" : "?", pid, start[pid], (group[pid] == super) ? "" : group[pid]
   }
+  print "."
 }'
 # A signal to a group reaches a process that forks faster than we look. A group is one session's alone, and none of the
 # step's processes is in a session older than the step, so no stranger is in it.
@@ -67,8 +69,9 @@ victims() { # every process of the step into V, their groups into G; KNOWN remem
   since=${born:-${since:-0}}
   if alive child; then leader=$pid; fi
   while :; do
+    scan || return 1
     V='' G='' others=' '
-    for p in $(awk -v seen="$KNOWN" -v leader="$leader" -v super="$super" -v since="$since" "$SCAN" /proc/[0-9]*/stat 2>/dev/null); do
+    for p in $SEEN; do
       group=${p##*:} p=${p%:*}
       case $p in
         \?*) others="$others${p#?} " ;;
@@ -79,6 +82,16 @@ victims() { # every process of the step into V, their groups into G; KNOWN remem
     [ -n "$found" ] || break
     KNOWN="$KNOWN$found"
   done
+  return 0
+}
+scan() { # what awk says, into SEEN: all of it, or it is asked again, as where nothing can be forked for a moment
+  for try in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
+    SEEN=$({ printf '%s\n' "$KNOWN"; cat /proc/[0-9]*/stat; } 2>/dev/null |
+      awk -v leader="$leader" -v super="$super" -v since="$since" "$SCAN" 2>/dev/null)
+    case $SEEN in *.) SEEN=${SEEN%.}; return 0 ;; esac
+    sleep 0.1
+  done
+  return 1
 }
 marked() { # those of the others into FOUND that print into the step's log, or carry the step's name in their environment
   found='' files=''
@@ -97,7 +110,7 @@ marked() { # those of the others into FOUND that print into the step's log, or c
   done
 }
 end_step() { # GRACE: TERM, wait, KILL until nothing is left
-  KNOWN=' '
+  KNOWN=' ' V='' G=''
   victims
   own=${leader:+-$leader}
   # shellcheck disable=SC2086
@@ -105,7 +118,7 @@ end_step() { # GRACE: TERM, wait, KILL until nothing is left
   hundredths; until=$((NOW + $1 * 100))                                # whole seconds would make a short grace shorter
   while [ "$NOW" -lt "$until" ] && any_left; do sleep 0.1; hundredths; done
   for round in 1 2 3 4 5 6 7 8 9 10; do
-    victims
+    victims || continue
     # shellcheck disable=SC2086
     [ -z "$own$V" ] || kill -KILL $own $G $V 2>/dev/null
     [ -n "$V" ] || break

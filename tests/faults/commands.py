@@ -105,7 +105,7 @@ HOSTILE = {
     "forks": "sh -c 'trap \"\" TERM; : >{up}; while :; do sleep 0.3 & sleep 0.05; done' &",
     "always another": "sh -c 'trap \"\" TERM; : >{up}; hop() {{ sleep 0.01; hop & }}; hop; sleep 600' &",
 }
-POLITE = "sh -c 'trap \"touch {termed}; exit 0\" TERM; : >{up}; while :; do sleep 0.05; done' &"
+POLITE = "sh -c 'trap \": >{termed}; exit 0\" TERM; : >{up}; while :; do sleep 0.05; done' &"
 
 
 @one("F17", "cancel of processes that will not end")
@@ -152,13 +152,20 @@ def _cancelled(run: Run, kinds: list[str], held: Path, termed: Path, bystanders:
         f"#{run.pk}: no TERM came to {kinds}; cancelled at {run.deployment.cancel_requested_at},"
         f" ended at {run.step().finished_at}",
     )
-    result.check(not left, f"#{run.pk}: {[process.cmdline() for process in left]} are left of {kinds}")
+    result.check(not left, f"#{run.pk}: {[_words(process) for process in left]} are left of {kinds}")
     result.check(took < GRACE + 2, f"#{run.pk}: {kinds} were gone {took:.1f} s after TERM")
     result.check(run.step().status == "cancelled", f"#{run.pk}: the step is {run.step().status}")
     result.check(run.step("next").status == "pending", f"#{run.pk}: the next step did not wait")
     dead = [process for process in bystanders if not process.is_running() or process.status() == psutil.STATUS_ZOMBIE]
     result.check(not dead, f"#{run.pk}: {len(dead)} bystanders were killed")
     return result
+
+
+def _words(process: psutil.Process) -> list[str]:
+    """Its command, while it lives."""
+    with suppress(psutil.NoSuchProcess):
+        return process.cmdline()
+    return []
 
 
 def _bystander() -> psutil.Process:

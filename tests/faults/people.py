@@ -185,6 +185,7 @@ def _change_release(slot: Slot, random: Turns) -> None:
     from releases.models import Release
 
     Release.objects.filter(pk=slot.world.release.pk).update(commit=f"{random.getrandbits(28):07x}")
+    slot.world.release.refresh_from_db()  # the next run in this slot begins with it
 
 
 def _old_page(slot: Slot, random: Turns) -> Result:

@@ -75,6 +75,29 @@ def test_a_cancel_ends_every_process_of_the_step_and_no_other(machine, make_step
     assert machine.cancel(step.attempt, 1, "environment-1", 1) == status
 
 
+def test_a_look_at_the_processes_that_breaks_off_is_done_again(transport, state, make_step, mark, tmp_path) -> None:
+    """As awk did where a process ended while its state was read: then nothing got TERM, and other sessions lived on."""
+    tools, times = tmp_path / "tools", tmp_path / "times"
+    tools.mkdir()
+    awk = tools / "awk"
+    awk.write_text(
+        f'#!/bin/sh\necho x >>{times}\n[ $(($(wc -l <{times}) % 3)) = 0 ] || exit 2\nexec /usr/bin/awk "$@"\n'
+    )
+    awk.chmod(0o755)
+    machine = StepClient(transport, str(state), shell=f"env PATH={tools}:/usr/bin:/bin sh")
+    text = (
+        f"trap 'echo told; exit 3' TERM\nsetsid {IGNORING.format(mark=mark)} & echo begun; while :; do sleep 0.05; done"
+    )
+    step, log = make_step(text), bytearray()
+    machine.launch_and_follow(step, 0, log.extend, lambda: bool(log and marked(mark)))
+    status = machine.cancel(step.attempt, 1, "environment-1", 1)
+    assert (status.state, status.reason) == ("finished", "cancelled")
+    assert times.exists()
+    wait_for(lambda: not marked(mark), 3)
+    machine.follow(step.attempt, len(log), log.extend, lambda: False)
+    assert b"told" in log
+
+
 def test_a_step_that_heeds_term_may_tidy_up(machine, make_step) -> None:
     step, log = make_step("trap 'echo tidied; exit 3' TERM; echo begun; while :; do sleep 0.05; done"), bytearray()
     machine.launch_and_follow(step, 0, log.extend, lambda: bool(log))
