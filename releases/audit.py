@@ -15,7 +15,6 @@ from django.db import models, transaction
 from django.db.models.functions import Now
 
 from releases.models import AuditEvent, AuditHead, Deployment, Project, User
-from releases.remote.faults import fault_point
 
 SYSTEM = "Cloud Wiki"
 
@@ -51,7 +50,6 @@ def record(actor: Actor, action: str, target: models.Model, **detail: Any) -> Au
     """
     with transaction.atomic(savepoint=False):
         head = _locked_head()
-        fault_point("audit_locked")
         deployment = _deployment(target)
         event = AuditEvent(
             sequence=head.sequence + 1,

@@ -15,6 +15,7 @@ from releases.engine import touch
 from releases.engine.status import move_attempt, move_step
 from releases.models import Attempt, Deployment, Host, Step
 from releases.models.lease import held
+from releases.remote.faults import fault_point
 
 RETRIED = frozenset({lifecycle.FAILED, lifecycle.TIMED_OUT, lifecycle.ERRORED})
 
@@ -57,6 +58,7 @@ def begin(step: Step, token: int, host: Host | None, status: str = lifecycle.DIS
         if step.opens_downtime:
             Deployment.objects.filter(pk=deployment.pk, downtime_opened_at__isnull=True).update(downtime_opened_at=now)
         audit.record(THE_SYSTEM, "step.start", step, attempt=attempt.number, host=attempt.host_name)
+        fault_point("audit_locked")
     return attempt
 
 

@@ -8,6 +8,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 
 import structlog
@@ -123,13 +124,8 @@ class Performance:
                     self._writer = None
                 if pause(1.0, self.run.let_go):
                     return None
-                self._reload()
-
-    def _reload(self) -> None:
-        try:
-            self.attempt.refresh_from_db()
-        except AWAY:
-            connection.close()
+                with suppress(*AWAY):  # the next try notices, too
+                    self.attempt.refresh_from_db()
 
     def _outcome(self) -> Outcome | None:
         if self.run.trouble:

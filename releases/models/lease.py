@@ -5,6 +5,7 @@ write happens inside `held`, which locks the lease row against a takeover until 
 All times are the database's.
 """
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -16,6 +17,7 @@ from releases.models.deployment import Lease
 LEASE_SECONDS = 8
 # A lease that ends later than this from now was taken before the clock was put back; else it would hold for so long.
 FARTHEST_SECONDS = 2 * LEASE_SECONDS
+TRIES = 20  # to take a lease that is over, in a second
 
 
 class Fenced(Exception):
@@ -25,10 +27,20 @@ class Fenced(Exception):
 def take(deployment_id: int, owner: str) -> int | None:
     """Take the lease if it is free or over. Returns the new token, or None when another driver holds it.
 
-    Never waits: a row that is locked is in use, were it by a driver that was frozen in the middle of a write, which
-    PostgreSQL ends after settings.IDLE_IN_TRANSACTION_SECONDS. To wait for it would bind one worker after the other.
+    Waits a second at most for somebody who writes under it. That may be a driver which was frozen in the middle of a
+    write, until PostgreSQL ends it (settings.IDLE_IN_TRANSACTION_SECONDS): to wait for that would bind one worker after
+    the other.
     """
     Lease.objects.get_or_create(deployment_id=deployment_id)
+    for _try in range(TRIES):
+        token = _take_where_nobody_writes(deployment_id, owner)
+        if token is not None or remaining(deployment_id) > 0:
+            return token
+        time.sleep(1 / TRIES)
+    return None
+
+
+def _take_where_nobody_writes(deployment_id: int, owner: str) -> int | None:
     with connection.cursor() as cursor:
         cursor.execute(
             "UPDATE releases_lease SET owner = %s, token = nextval('releases_lease_token'),"
