@@ -58,7 +58,7 @@ def measured() -> Iterator[str]:
         first = Slot(rig, 0)
         _run(first.begin(Work(lines=1, pause=0)))  # the first one also opens what later ones find open
         for name, (command, printed) in OUTPUTS.items():
-            found = _watched(first.begin(Work(lines=0, before=command, more={"opaque": True})))
+            found = _watched(first.begin(Work(lines=0, before=command, opaque=True)))
             rate = found.stored / found.seconds / 1e6
             said = f"{name:<34}{found.stored / 1e6:9.1f} MB kept in {found.seconds:6.1f} s = {rate:6.1f} MB/s"
             grew = f"the worker grew {found.growth_mb:.1f} MB   goal < {GOAL_GROWTH_MB:.0f} MB"
