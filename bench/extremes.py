@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import psutil
 
+from releases.actions import texts
 from tests.faults.rig import Rig
 from tests.faults.run import Run
 from tests.faults.slot import Slot, Work
@@ -71,7 +72,7 @@ def measured() -> Iterator[str]:
 
 
 def _crowd(rig: Rig, first: Slot) -> Iterator[str]:
-    works = [Work(f"step-{number}", lines=1, pause=0) for number in range(STEPS)]
+    works = [Work(f"step_{number}", lines=1, pause=0) for number in range(STEPS)]
     alone = _run(first.begin(*works))
     slots = [first, *(Slot(rig, number) for number in range(1, AT_ONCE))]
     drafts = [slot.draft(*works) for slot in slots]
@@ -109,7 +110,13 @@ def _watched(run: Run) -> Found:
     if status != "succeeded":
         raise RuntimeError(f"#{run.pk} ended as {status or 'nothing'}")
     attempt = run.attempts()[-1]
-    return Found(seconds, attempt.log_size, (most - before) / 1e6, _is_cut(attempt.pk, attempt.log_size))
+    return Found(seconds, attempt.log_size - _head(run), (most - before) / 1e6, _is_cut(attempt.pk, attempt.log_size))
+
+
+def _head(run: Run) -> int:
+    """Bytes of the command that is shown at the head of the log."""
+    (step,) = run.deployment.plan.content["steps"]
+    return len(texts.shown(step["lines"]).encode()) + 1
 
 
 def _is_cut(attempt: int, size: int) -> bool:

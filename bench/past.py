@@ -27,9 +27,9 @@ SELECT d.id, n, (n + 1)::text, 's' || n, 's' || n, 's' || n, 'devops', 'replace'
 FROM releases_deployment d CROSS JOIN generate_series(0, %(last)s) n WHERE d.idempotency_key LIKE 'past-%%'"""
 _ATTEMPTS = """
 INSERT INTO releases_attempt (step_id, number, remote_id, status, host_name, token, exit_code, reason, evidence,
-  source_offset, log_size, log_lines, created_at, started_at, finished_at, note)
+  source_offset, log_size, log_lines, created_at, started_at, finished_at, note, log_sha256)
 SELECT s.id, 1, 'past-' || s.id, s.status, 'prod-1', 1, CASE s.status WHEN 'failed' THEN 1 ELSE 0 END, '', '{}',
-  0, 0, 0, s.started_at, s.started_at, s.finished_at, ''
+  0, 0, 0, s.started_at, s.started_at, s.finished_at, '', ''
 FROM releases_step s WHERE s.started_at IS NOT NULL
   AND NOT EXISTS (SELECT 1 FROM releases_attempt a WHERE a.step_id = s.id)"""
 _OUTAGES = """
