@@ -12,7 +12,6 @@ from dataclasses import dataclass
 
 import psutil
 
-from releases.actions import texts
 from tests.faults.rig import Rig
 from tests.faults.run import Run
 from tests.faults.slot import Slot, Work
@@ -91,10 +90,13 @@ def _crowd(rig: Rig, first: Slot) -> Iterator[str]:
 
 def _run(run: Run) -> float:
     began = time.monotonic()
-    status = run.until_over(PATIENCE)
+    _require_success(run, run.until_over(PATIENCE))
+    return time.monotonic() - began
+
+
+def _require_success(run: Run, status: str) -> None:
     if status != "succeeded":
         raise RuntimeError(f"#{run.pk} ended as {status or 'nothing'}")
-    return time.monotonic() - began
 
 
 def _watched(run: Run) -> Found:
@@ -107,22 +109,9 @@ def _watched(run: Run) -> Found:
         with suppress(psutil.Error):
             most = max(most, driver.memory_info().rss)
     seconds = time.monotonic() - began
-    if status != "succeeded":
-        raise RuntimeError(f"#{run.pk} ended as {status or 'nothing'}")
-    attempt = run.attempts()[-1]
-    return Found(seconds, attempt.log_size - _head(run), (most - before) / 1e6, _is_cut(attempt.pk, attempt.log_size))
-
-
-def _head(run: Run) -> int:
-    """Bytes of the command that is shown at the head of the log."""
-    (step,) = run.deployment.plan.content["steps"]
-    return len(texts.shown(step["lines"]).encode()) + 1
-
-
-def _is_cut(attempt: int, size: int) -> bool:
-    from releases.logs import store
-
-    return b"[log cut here" in store.read(attempt, max(0, size - 200), 200)
+    _require_success(run, status)
+    stored = run.attempts()[-1].log_size - len(run.head())
+    return Found(seconds, stored, (most - before) / 1e6, b"[log cut here" in run.tail())
 
 
 if __name__ == "__main__":

@@ -76,7 +76,7 @@ def _measured(slot: Slot, printed: Printed, random: Random) -> Result:
     go.touch()
     run.until_over(LONG)
     result = run.judge()
-    result.check(_digest(_shown(run), *printed) == _stored(run), f"#{run.pk}: other bytes are stored than were printed")
+    result.check(_digest(run.head(), *printed) == _stored(run), f"#{run.pk}: other bytes are stored than were printed")
     _judge_end(run, result, code)
     memory.judge(run, result)
     return result
@@ -93,13 +93,13 @@ def _endless(slot: Slot, random: Random) -> Result:
     until(number.exists, what=f"#{run.pk} to print")
     memory, printer = Memory(run.driver()), psutil.Process(int(number.read_text()))
     note = (CUT % cap).encode()
-    until(lambda: _tail(run).endswith(note), what=f"the log of #{run.pk} to say where it was cut")
+    until(lambda: run.tail().endswith(note), what=f"the log of #{run.pk} to say where it was cut")
     lines = printer.io_counters().write_chars / len("y\n")
     seconds = time.time() - printer.create_time()
     go.touch()
     result = run.judge()
     result.check(lines / seconds >= RATE, f"#{run.pk}: it printed only {lines / seconds:.0f} lines a second")
-    kept = _shown(run)
+    kept = run.head()
     kept += b"y\n" * ((cap - len(kept)) // 2 + 1)
     result.check(_digest(kept[:cap], note) == _stored(run), f"#{run.pk}: the log was not cut at byte {cap}")
     _judge_end(run, result, code)
@@ -131,14 +131,6 @@ def _judge_end(run: Run, result: Result, code: int) -> None:
     result.check(found == code, f"#{run.pk}: its exit code was {code}, not {found}")
 
 
-def _shown(run: Run) -> bytes:
-    """The command as it is shown at the head of the log."""
-    from releases.actions.texts import shown
-
-    (step,) = (step for step in run.deployment.plan.content["steps"] if step["key"] == "work")
-    return (shown(step["lines"]) + "\n").encode()
-
-
 def _digest(*pieces: bytes) -> str:
     digest = hashlib.sha256()
     for piece in pieces:
@@ -150,13 +142,6 @@ def _stored(run: Run) -> str:
     from releases.logs import store
 
     return store.sha256(run.attempts()[-1].pk)
-
-
-def _tail(run: Run) -> bytes:
-    from releases.logs import store
-
-    attempts = run.attempts()
-    return store.read(attempts[-1].pk, max(0, attempts[-1].log_size - 200), 200) if attempts else b""
 
 
 def _flag(slot: Slot, name: str) -> Path:
@@ -184,7 +169,7 @@ def bytes_cut(slot: Slot, random: Random) -> Result:
     run = slot.begin(Work(lines=0, before=print_all))
     result = Result()
     deadly = random.randrange(cuts)
-    printed = len(_shown(run))
+    printed = len(run.head())
     try:
         for number in range(cuts):
             printed += len(parts[number])
@@ -194,7 +179,7 @@ def bytes_cut(slot: Slot, random: Random) -> Result:
         _let_go(slot, run, flags)
     judged = run.judge()
     judged.reattach, judged.problems = result.reattach, result.problems + judged.problems
-    judged.check(_digest(_shown(run), *parts) == _stored(run), f"#{run.pk}: other bytes are stored than were printed")
+    judged.check(_digest(run.head(), *parts) == _stored(run), f"#{run.pk}: other bytes are stored than were printed")
     return judged
 
 

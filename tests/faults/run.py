@@ -125,6 +125,20 @@ class Run:
 
         return b"".join(store.chunks(self.attempts(key)[number - 1].pk))
 
+    def head(self, key: str = "work") -> bytes:
+        """The command as it is shown at the head of the log."""
+        from releases.actions.texts import shown
+
+        (step,) = (step for step in self.deployment.plan.content["steps"] if step["key"] == key)
+        return (shown(step["lines"]) + "\n").encode()
+
+    def tail(self, key: str = "work") -> bytes:
+        """The last 200 bytes of the stored log."""
+        from releases.logs import store
+
+        attempts = self.attempts(key)
+        return store.read(attempts[-1].pk, max(0, attempts[-1].log_size - 200), 200) if attempts else b""
+
     def marked(self, key: str = "work") -> list[str]:
         """What the step marked on the host."""
         path = Path(f"{self.marks}-{key}")
