@@ -17,18 +17,14 @@ from django.db import Error as DatabaseError
 from django.db import connections
 from django.http import HttpRequest, StreamingHttpResponse
 
-from releases.logs import snapshot, sse, store
+from releases.logs import sse
 from releases.logs.fanout import current_hub
 from releases.logs.presence import Viewer
-from releases.logs.store import in_thread
 from releases.logs.subscription import Item, LogPiece, Refresh, Stop, Subscription, Watchers
 
 HEARTBEAT = 15.0  # seconds
 ANSWER = 0.5  # seconds after which the answer to "may it still watch?" is looked for
 LIFETIME = 15 * 60.0  # seconds; then the page connects anew, and the view asks again who it is
-TAIL_LINES = 500
-_TAIL_BYTES = 256 * 1024
-_FILL_BYTES = 256 * 1024
 _BYE = sse.event("bye", {})
 
 logger = structlog.get_logger(__name__)
@@ -171,12 +167,13 @@ class _Feed:
             async for body in self._piece(item):
                 yield body
         elif isinstance(item, Refresh):
-            async for body in self._compare(await item.snapshot()):
+            async for body in self._compare(item):
                 yield body
 
-    async def _compare(self, stored: snapshot.Snapshot) -> AsyncIterator[bytes]:
+    async def _compare(self, refresh: Refresh) -> AsyncIterator[bytes]:
+        stored = await refresh.snapshot()
         for attempt, log in stored.logs.items():
-            async for body in self._fill(attempt, log.step, log.size):
+            async for body in self._fill(attempt, log.step, log.size, refresh):
                 yield body
         if stored.version > self._cursor.version:
             self._cursor.version = stored.version
@@ -189,7 +186,7 @@ class _Feed:
         """Live bytes: what lies before them comes from the store, what was sent is cut off."""
         offsets = self._cursor.offsets
         if piece.offset > offsets.get(piece.attempt, 0):
-            async for body in self._fill(piece.attempt, piece.step, piece.offset):
+            async for body in self._fill(piece.attempt, piece.step, piece.offset, Refresh(self._deployment_id)):
                 yield body
         have = offsets.get(piece.attempt, 0)
         if piece.end <= have:
@@ -203,13 +200,13 @@ class _Feed:
         body = sse.log_event(piece.attempt, piece.step, have, line, piece.at, rest)
         yield sse.with_id(self._cursor, body)
 
-    async def _fill(self, attempt: int, step: str, size: int) -> AsyncIterator[bytes]:
+    async def _fill(self, attempt: int, step: str, size: int, reads: Refresh) -> AsyncIterator[bytes]:
         """Stored bytes up to `size` at least; each piece waits until the page has taken the one before."""
         offsets = self._cursor.offsets
         if attempt not in offsets and size:
-            offsets[attempt] = await in_thread(store.tail_offset, attempt, TAIL_LINES, _TAIL_BYTES)
+            offsets[attempt] = await reads.tail_offset(attempt)
         while offsets.get(attempt, 0) < size:
-            found = await in_thread(store.pieces, attempt, offsets[attempt], _FILL_BYTES)
+            found = await reads.pieces(attempt, offsets[attempt])
             if not found:
                 return
             for piece in found:

@@ -4,10 +4,13 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass
 
-from releases.logs import snapshot
+from releases.logs import snapshot, store
 
 QUEUE_BYTES = 1024 * 1024
 QUEUE_ITEMS = 500
+TAIL_LINES = 500  # before the end of a log, for a page that has nothing of it
+TAIL_BYTES = 256 * 1024  # and at most so many
+FILL_BYTES = 256 * 1024  # read from the store at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +43,37 @@ class Stop:
 
 
 class Refresh:
-    """Something changed, or may have: compare with the store. All pages that got this one share one query."""
+    """Something changed, or may have: compare with the store. All pages that got this one share its reads.
+
+    A snapshot taken while a log flows is ahead of every page, so all of them ask for the same bytes at once.
+    """
 
     def __init__(self, deployment_id: int) -> None:
         self._deployment_id = deployment_id
-        self._task: asyncio.Task[snapshot.Snapshot] | None = None
+        self._snapshot: asyncio.Task[snapshot.Snapshot] | None = None
+        self._offsets: dict[int, asyncio.Task[int]] = {}
+        self._pieces: dict[tuple[int, int], asyncio.Task[list[store.Piece]]] = {}
 
     async def snapshot(self) -> snapshot.Snapshot:
         """The state of the deployment, not older than this object."""
-        if self._task is None:
-            self._task = asyncio.create_task(snapshot.take(self._deployment_id))
-        return await asyncio.shield(self._task)
+        if self._snapshot is None:
+            self._snapshot = asyncio.create_task(snapshot.take(self._deployment_id))
+        return await asyncio.shield(self._snapshot)
+
+    async def tail_offset(self, attempt: int) -> int:
+        """Where a page begins that has nothing of the attempt's log yet."""
+        if attempt not in self._offsets:
+            read = store.in_thread(store.tail_offset, attempt, TAIL_LINES, TAIL_BYTES)
+            self._offsets[attempt] = asyncio.create_task(read)
+        return await asyncio.shield(self._offsets[attempt])
+
+    async def pieces(self, attempt: int, offset: int) -> list[store.Piece]:
+        """Stored bytes from `offset` on, at most FILL_BYTES; forgotten as soon as they are read."""
+        key = (attempt, offset)
+        if key not in self._pieces:
+            self._pieces[key] = asyncio.create_task(store.in_thread(store.pieces, attempt, offset, FILL_BYTES))
+            self._pieces[key].add_done_callback(lambda _: self._pieces.pop(key))
+        return await asyncio.shield(self._pieces[key])
 
 
 type Item = LogPiece | Watchers | Refresh | Stop

@@ -2,12 +2,11 @@
 
 import base64
 import time
+from functools import partial
 from urllib.parse import quote
 
 from django.contrib.auth import get_user
-from django.contrib.sessions.models import Session
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse, StreamingHttpResponse
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
@@ -15,6 +14,7 @@ from releases import lifecycle, permissions
 from releases.logs import store, stream
 from releases.models import Attempt, AttemptFile, Deployment, User
 from releases.permissions import Need, member_required, signed_in
+from releases.views.permits import Page, still_allowed
 
 MOST_LINES = 5000
 
@@ -29,22 +29,13 @@ async def events(request: HttpRequest, number: int) -> HttpResponseBase:
     deployment = await store.in_thread(_visible, user, number)
     viewer = stream.Viewer(user.pk, str(user), str(user.get_role_display()), time.time())
 
-    async def still_allowed() -> bool:
-        return await store.in_thread(_is_allowed, request.session.session_key, user.pk, number)
-
-    body = stream.events(deployment.pk, stream.requested_cursor(request), still_allowed, viewer)
+    page = Page(request.session.session_key, user.pk, deployment.pk)
+    body = stream.events(deployment.pk, stream.requested_cursor(request), partial(still_allowed, page), viewer)
     return stream.event_stream_response(body)
 
 
 def _visible(user: User, number: int) -> Deployment:
     return permissions.get(Deployment, user, Need.VIEW, pk=number)
-
-
-def _is_allowed(session_key: str | None, user_id: int, number: int) -> bool:
-    """The session still stands, the person is active, and still a member."""
-    user = User.objects.filter(pk=user_id, is_active=True).first()
-    session = Session.objects.filter(session_key=session_key, expire_date__gt=timezone.now()).exists()
-    return user is not None and session and permissions.visible(Deployment, user).filter(pk=number).exists()
 
 
 def _attempt(request: HttpRequest, number: int) -> Attempt:

@@ -11,7 +11,7 @@ from django.db import connection
 from django.utils import timezone
 
 from cloudwiki.shutdown import stopping
-from releases.logs import fanout, hub, presence, snapshot, stream, subscription
+from releases.logs import fanout, hub, presence, snapshot, store, stream, subscription
 from releases.logs.hub import publisher
 from releases.logs.store import in_thread
 from releases.models import Deployment
@@ -56,6 +56,33 @@ async def test_a_line_is_seen_at_once(running: Running) -> None:
             await page.until(lambda n=number: len(page.logs[pk]) == 2 * (n + 1))
             waits.append(time.monotonic() - started)
     assert sorted(waits)[2] < fanout.REFRESH / 4, "it came from the store, not live"
+
+
+async def test_pages_that_are_behind_together_read_the_store_once(
+    running: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer, pk = await in_thread(running.writer), running.attempt.pk
+    await in_thread(writer.write, b"one\n")
+    pages = [Page(running.deployment.pk) for _ in range(20)]
+    for page in pages:
+        page.open()
+        await page.until(lambda page=page: page.logs[pk] == b"one\n")
+    reads: list[int] = []
+    pieces = store.pieces
+
+    def counted(attempt: int, offset: int, most: int) -> list[store.Piece]:
+        reads.append(offset)
+        return pieces(attempt, offset, most)
+
+    monkeypatch.setattr(store, "pieces", counted)
+    monkeypatch.setattr(publisher, "add", lambda *_: None)  # Redis lost it
+    await in_thread(writer.write, b"two\n")
+    await in_thread(writer.close)
+    fanout.current_hub()._refresh_all()
+    for page in pages:
+        await page.until(lambda page=page: page.logs[pk] == b"one\ntwo\n")
+        await page.close()
+    assert reads == [4]
 
 
 async def test_reconnecting_at_every_offset_misses_and_repeats_nothing(running: Running) -> None:
