@@ -28,6 +28,14 @@ def look(look_id: int) -> None:
 
 
 @shared_task
+def prove_backup(proof_id: int) -> None:
+    """Restore a backup to a throw-away place and compare, for a person."""
+    from releases.engine.backup_proofs import carry_out
+
+    carry_out(proof_id)
+
+
+@shared_task
 def check_hosts(environment_id: int) -> None:
     """Try every host of an environment and keep what was found."""
     from releases.enrolment import check_environment_by_id

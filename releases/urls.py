@@ -101,6 +101,8 @@ record_urls: list[URLPattern | URLResolver] = [
     path("audit/", history.audit_log, name="audit"),
     path("audit/verify", history.audit_verify, name="audit_verify"),
     path("backups/", backups.backups, name="backups"),
+    path("backups/<int:number>/", backups.backup, name="backup"),
+    path("backups/<int:number>/prove", backups.prove, name="prove_backup"),
     path("system/", system.system, name="system"),
     path("metrics", system.metrics, name="metrics"),
 ]

@@ -1,6 +1,7 @@
 """Dumping a database on its host, and keeping a copy on the controller."""
 
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -8,7 +9,7 @@ from django.utils.translation import gettext as _
 from releases.actions import database
 from releases.actions.backup_files import explain_backup
 from releases.actions.base import ActionError, Script, ScriptAction, StepContext
-from releases.actions.copies import Copy, read_manifest, running_release, service_of
+from releases.actions.copies import Copy, forget, read_facts, read_manifest, running_release, service_of
 from releases.actions.remote_words import told
 from releases.actions.texts import shell_text, shown
 from releases.models import Backup
@@ -30,16 +31,20 @@ class BackupDatabase(ScriptAction):
             "step_format": parameters.get("format", "plain"),
             "step_destination": parameters["destination"],
             "step_manifest": context.attempt.remote_id,
+            "step_fingerprint": shell_text("fingerprint.sql"),
+            "step_sequences": shell_text("sequences.sql"),
             "step_shown": shown(context.planned.lines),
         }
-        return Script(shell_text("machine.sh", "database.sh", "backup_database.sh"), data, secrets)
+        return Script(shell_text("machine.sh", "database.sh", "fingerprint.sh", "backup_database.sh"), data, secrets)
 
     def succeeded(self, context: StepContext) -> None:
         parameters, attempt = context.parameters, context.attempt
         folder = str(PurePosixPath(parameters["destination"]).parent)
         copy = read_manifest(context.transport(), "~" if folder == "." else folder, attempt.remote_id)[0]
         kept = self._fetch(context, copy)
-        row = self._row(context, copy, kept)
+        facts = str(PurePosixPath(copy.location).parent / f".{attempt.remote_id}.facts")
+        row = self._row(context, copy, kept, self._facts(context, facts))
+        forget(context.transport(), facts)
         context.evidence |= {"backup": row.pk, "location": row.location, "copy": kept}
         context.evidence |= {"size": row.size, "sha256": row.sha256, "seconds": row.seconds}
 
@@ -64,7 +69,18 @@ class BackupDatabase(ScriptAction):
             raise ActionError(_("%s changed after it was dumped. Run the step again.") % copy.location)
         return str(kept)
 
-    def _row(self, context: StepContext, copy: Copy, kept: str) -> Backup:
+    def _facts(self, context: StepContext, path: str) -> dict[str, Any] | None:
+        """What the database held. A dump without that is kept, too: it can be restored, but not proved."""
+        try:
+            found, _restored = read_facts(context.transport(), path)
+        except ActionError as error:
+            context.say(str(error))
+            return None
+        words = {"tables": len(found.tables), "rows": found.rows}
+        context.say(_("%(tables)s tables, %(rows)s rows") % words)
+        return found.to_json()
+
+    def _row(self, context: StepContext, copy: Copy, kept: str, facts: dict[str, Any] | None) -> Backup:
         deployment, attempt = context.deployment, context.attempt
         values = {
             "environment": deployment.environment,
@@ -78,6 +94,7 @@ class BackupDatabase(ScriptAction):
             "size": copy.size,
             "sha256": copy.sha256,
             "seconds": copy.seconds,
+            "facts": facts,
             "created_by": deployment.started_by,
         }
         return Backup.objects.get_or_create(attempt=attempt, location=copy.location, defaults=values)[0]

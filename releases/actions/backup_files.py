@@ -87,6 +87,7 @@ def keep_rows(
             "deployment": deployment,
             "kind": Backup.Kind.FILES,
             "name": entry["link"],
+            "is_folder": bool(entry.get("folder")),
             "size": copy.size,
             "sha256": copy.sha256,
             "seconds": copy.seconds,

@@ -1,15 +1,21 @@
 """What backup scripts leave behind: manifests on the host, and rows here."""
 
 import re
+import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.utils.translation import gettext as _
 
 from releases import lifecycle
 from releases.actions.ask import ask
 from releases.actions.base import ActionError
+from releases.actions.fingerprint import Fingerprint, FingerprintUnreadable
+from releases.actions.remote_words import told
 from releases.actions.texts import shell_text
 from releases.models import Deployment, Release, Service
+from releases.remote.errors import TransferFailed
+from releases.remote.transfer import download
 from releases.remote.transport import Transport
 
 _LINE = re.compile(r"([0-9a-f]{64}) (\d+) (\d+) (.+)")
@@ -40,6 +46,28 @@ def _copy(folder: str, match: re.Match[str]) -> Copy:
     name = match[4]
     location = name if name.startswith("/") else f"{folder.rstrip('/')}/{name}"
     return Copy(match[1], int(match[2]), int(match[3]), location)
+
+
+def read_facts(transport: Transport, path: str) -> tuple[Fingerprint, float | None]:
+    """What a script wrote down of a database, and the seconds a restore took where it says so; however long it is.
+
+    Raises ActionError where there is none that is whole.
+    """
+    with tempfile.TemporaryDirectory(prefix="cloudwiki-facts-") as folder:
+        target = Path(folder) / "facts"
+        try:
+            download(transport, path, target, progress=lambda done, total: None, stop=lambda: False)
+            with target.open(encoding="utf-8", errors="replace") as lines:
+                return Fingerprint.parse(lines)
+        except TransferFailed as error:
+            raise ActionError(told(error)) from error
+        except FingerprintUnreadable as error:
+            raise ActionError(_("What the database holds can't be read: %s") % error) from error
+
+
+def forget(transport: Transport, path: str) -> None:
+    """Remove a file that a script left for us."""
+    ask(transport, 'rm -f "$path"\n', {"path": path})
 
 
 def service_of(deployment: Deployment, key: str) -> Service | None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from releases import lifecycle
-from releases.engine import clock, looking, wake
+from releases.engine import backup_proofs, clock, looking, wake
 from releases.models import ChecklistItem, Deployment, Heartbeat
 from releases.models.lease import FARTHEST_SECONDS
 
@@ -21,6 +21,7 @@ def reconcile() -> list[int]:
     sent = sum(wake.send("drive", deployment_id) for deployment_id in waiting)
     _end_stuck_proofs()
     looking.send_again()
+    backup_proofs.send_again()
     Heartbeat.beat(HEARTBEAT, sent=sent, waiting=len(waiting))
     return waiting
 

@@ -23,6 +23,11 @@ def looker(look_id: int) -> None:
     transaction.on_commit(lambda: send("look", look_id))
 
 
+def backup_prover(proof_id: int) -> None:
+    """After commit, ask a worker to prove a backup."""
+    transaction.on_commit(lambda: send("prove_backup", proof_id))
+
+
 def send(task: str, *arguments: object, delay: float = 0.0) -> bool:
     """Send a message, to be read after `delay` seconds. Returns False when the broker can't be reached; the row then
     waits for the reconciler.

@@ -3,7 +3,7 @@
 from releases.models.announcement import Announcement, AnnouncementRevision
 from releases.models.approval import Approval, ChecklistItem
 from releases.models.audit import AuditEvent, AuditHead
-from releases.models.backup import Backup
+from releases.models.backup import Backup, BackupProof, ProofEnding
 from releases.models.choices import DeploymentKind, Phase, Role, Status
 from releases.models.deployment import Deployment, Lease, Plan
 from releases.models.host import Host
@@ -28,6 +28,7 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "Backup",
+    "BackupProof",
     "ChecklistItem",
     "DeployWindow",
     "Deployment",
@@ -48,6 +49,7 @@ __all__ = [
     "Probe",
     "ProbeResult",
     "Project",
+    "ProofEnding",
     "Release",
     "Role",
     "Runbook",

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from .model import ASIDES, CONTROLLER, VariableSpec, default_timeout
 from .order import find_cycle
 from .placeholders import SECRET_SUFFIX, compile_script, names
+from .references import check_references
 from .refusals import PlaceholderError, refuse, unknown
 from .schema import SCHEMA, definition, leaves, seconds
 from .source import Path, Source
@@ -237,6 +238,7 @@ def _order(source: Source) -> None:
         message = _("These steps wait for each other: %(cycle)s.")
         mend = _("Remove one of them from the after of another.")
         source.add(("steps", index, "after"), message, mend, cycle=" → ".join([*cycle, cycle[0]]))
+    check_references(source, steps, after)
 
 
 def _known_keys(source: Source, path: Path, given: list[Any], keys: Collection[str]) -> list[str]:

@@ -59,6 +59,8 @@ WORDS: Final[dict[str, Promise]] = {
     "artifact.register": _("registered an artifact"),
     "runbook.create": _("added a runbook"),
     "runbook.save": _("saved a new version of the runbook"),
+    "backup.prove": _("asked for a proof of a backup"),
+    "backup.proved": _("tried to restore a backup elsewhere"),
     "announcement.post": _("posted an announcement"),
     "admin.add": _("added in the admin"),
     "admin.change": _("changed in the admin"),

@@ -4,15 +4,21 @@ import django_filters
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
 
 from releases import permissions
+from releases.actions.fingerprint import Fingerprint
+from releases.engine import backup_proofs
 from releases.models import Backup, Environment
-from releases.permissions import member_required, signed_in
+from releases.permissions import Need, actor, member_required, signed_in
+from releases.views.answers import verb
 
 PAGE = 50
+TABLES = 50  # the largest ones of a dump that its page shows
+PROOFS = 20  # the newest ones of a backup that its page shows
+PARTS = ("environment__project", "service", "host", "release", "deployment", "created_by")
 
 
 def _environments(request: HttpRequest) -> QuerySet[Environment]:
@@ -40,3 +46,33 @@ def backups(request: HttpRequest) -> HttpResponse:
     found = BackupFilter(request.GET, rows, request=request)
     page = Paginator(found.qs, PAGE).get_page(request.GET.get("page"))
     return render(request, "releases/backups.html", {"page_obj": page, "filter": found})
+
+
+@require_GET
+@member_required
+def backup(request: HttpRequest, number: int) -> HttpResponse:
+    """One backup: what it holds, and every time a restore of it was tried."""
+    user = signed_in(request)
+    found = permissions.get(Backup, user, Need.VIEW, *PARTS, pk=number)
+    held = Fingerprint(**found.facts) if found.facts else Fingerprint()
+    tables = sorted(held.tables.items(), key=lambda entry: (-entry[1][0], entry[0]))
+    proofs = list(found.proofs.select_related("asked_by", "attempt__step")[:PROOFS])
+    context = {
+        "backup": found,
+        "held": held if found.facts else None,
+        "tables": tables[:TABLES],
+        "more_tables": max(0, len(tables) - TABLES),
+        "proofs": proofs,
+        "is_proving": bool(proofs) and proofs[0].ended_at is None,
+        "may_prove": found.host_id is not None and permissions.may(user, Need.OPERATE, found.environment.project_id),
+    }
+    part = "#seen" if "HX-Request" in request.headers else ""
+    return render(request, f"releases/backup.html{part}", context)
+
+
+@verb
+def prove(request: HttpRequest, number: int) -> HttpResponse:
+    """Have it restored to a throw-away place and compared."""
+    found = permissions.get(Backup, signed_in(request), Need.OPERATE, "environment__project", pk=number)
+    backup_proofs.ask(found, signed_in(request), actor(request))
+    return redirect("releases:backup", found.pk)

@@ -83,9 +83,9 @@ class Stage:
         return self.attempt(deployment)
 
     def attempt(self, deployment: Deployment, number: int = 1, **changes: Any) -> Done:
-        """Perform the deployment's only step."""
-        step = deployment.steps.get()
-        planned = PlannedStep.from_json(deployment.plan.content["steps"][0])
+        """Perform the deployment's only step, or that with the key `step`."""
+        step = deployment.steps.get(key=changes.get("step", deployment.plan.content["steps"][0]["key"]))
+        planned = PlannedStep.from_json(deployment.plan.content["steps"][step.position - 1])
         on_host = planned.runs_on != "controller"
         attempt = Attempt.objects.create(
             step=step, number=number, remote_id=uuid.uuid4().hex, host=self.world.host if on_host else None

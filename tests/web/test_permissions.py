@@ -13,6 +13,7 @@ from releases.models import (
     Artifact,
     Attempt,
     AttemptFile,
+    Backup,
     DeployWindow,
     Membership,
     Step,
@@ -70,6 +71,7 @@ READABLE = {
     "runbook-versions/<int:number>/text",
     "hosts/<int:number>/",
     "environments/<int:number>/",
+    "backups/<int:number>/",
     "api/deployments/<int:number>",
 }
 FORMS = {
@@ -117,6 +119,16 @@ def rows(world: World) -> dict[str, int]:
         "runbook-versions": world.runbook.versions.get().pk,
         "hosts": world.host.pk,
         "environments": world.environment.pk,
+        "backups": Backup.objects.create(
+            environment=world.environment,
+            host=world.host,
+            kind=Backup.Kind.FILES,
+            name="app.jar.bak",
+            location="/app/backup/app.jar.bak-1-1",
+            size=1,
+            sha256="0" * 64,
+            seconds=0.1,
+        ).pk,
         "variables": Variable.objects.create(environment=world.environment, name="db_name", value="x").pk,
         "windows": DeployWindow.objects.create(
             environment=world.environment, weekday=3, opens="02:00", closes="03:00"

@@ -1,7 +1,9 @@
 # shellcheck shell=sh disable=SC2154
 # Dumps a database into a file of its own: under another name first, and never over a file that is there.
 #   step_connection step_password step_format (plain or custom) step_destination step_manifest step_shown
-# The manifest, written last, beside the dump: one line "SHA256 BYTES SECONDS PATH".
+#   step_fingerprint step_sequences
+# The manifest, written last, beside the dump: one line "SHA256 BYTES SECONDS PATH". Beside it, ending in .facts, what
+# the database held, where that could be read.
 set -u
 umask 077
 printf '%s\n' "$step_shown"
@@ -10,13 +12,16 @@ password_file
 whole "$step_destination"
 target=$WHOLE folder=${WHOLE%/*} file=${WHOLE##*/}
 mkdir -p "$folder" || fail "backup: no such place: $folder"
-part=$folder/.$step_manifest.part list=$folder/.$step_manifest.list
-trap 'rm -f "$part" "$list"' EXIT
+part=$folder/.$step_manifest.part list=$folder/.$step_manifest.list work=$folder/.$step_manifest.work
+trap 'rm -rf "$part" "$list" "$work"' EXIT
 trap 'exit 143' HUP INT TERM
 begin=$(date +%s)
 
-pg_dump --no-password --format="$step_format" --file="$part" --dbname="$step_connection" ||
-  fail "backup: pg_dump failed (exit code $?)"
+fingerprint_begins "$work" "$step_connection"
+pg_dump --no-password ${SNAPSHOT:+--snapshot="$SNAPSHOT"} --format="$step_format" --file="$part" \
+  --dbname="$step_connection" || fail "backup: pg_dump failed (exit code $?)"
+fingerprint_ends "$work" "$folder/.$step_manifest.facts" ||
+  printf 'backup: what the database holds could not be read, so a restore of this dump can not be proved\n' >&2
 if [ "$step_format" = custom ]; then
   pg_restore --list "$part" >/dev/null || fail "backup: the dump is not whole"
 else

@@ -5,46 +5,27 @@ import json
 import socket
 import struct
 import threading
-import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from django.conf import LazySettings
-from django.db import connection
 from django.utils.translation import override
 
 from releases.actions import database
 from releases.actions.sql import fits_one_transaction, statements
 from releases.models import Backup
+from tests.engine.database import Server, new_database
 from tests.engine.stage import STEP, Done, Stage
-
-
-@dataclass
-class Server:
-    """A database of this test alone, and the parameters that reach it."""
-
-    parameters: dict[str, Any]
-    session: psycopg.Connection[tuple[Any, ...]]
 
 
 @pytest.fixture
 def server(db: None) -> Iterator[Server]:
-    given = connection.get_connection_params()
-    keys = {name: given[name] for name in ("host", "port", "user", "password") if given.get(name)}
-    name = f"app_{uuid.uuid4().hex[:10]}"
-    with psycopg.connect(**keys, dbname="postgres", autocommit=True) as admin:
-        admin.execute(f'CREATE DATABASE "{name}"')
-        with psycopg.connect(**keys, dbname=name, autocommit=True) as session:
-            session.execute("CREATE TABLE meal (id int PRIMARY KEY, name text)")
-            session.execute("INSERT INTO meal VALUES (1, '점심')")
-            parameters = {"database": name, "user": keys["user"]}
-            parameters |= {n: str(keys[n]) for n in ("host", "port") if n in keys}
-            yield Server(parameters, session)
-        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    with new_database() as made:
+        made.session.execute("CREATE TABLE meal (id int PRIMARY KEY, name text)")
+        made.session.execute("INSERT INTO meal VALUES (1, '점심')")
+        yield made
 
 
 def dump(stage: Stage, server: Server, **more: Any) -> Done:

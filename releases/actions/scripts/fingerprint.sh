@@ -1,0 +1,34 @@
+# shellcheck shell=sh disable=SC2154
+# What a database holds, read in the snapshot that its dump is made of, while that is made.
+#   step_fingerprint step_sequences: the SQL for it
+fingerprint_begins() { # FOLDER CONNECTION: a session there; SNAPSHOT is what it sees, or empty where that can't be had
+  SNAPSHOT='' SESSION=''
+  command -v psql >/dev/null || return 0
+  { rm -rf "$1" && mkdir "$1" && mkfifo "$1/sql"; } || return 0
+  (
+    cd "$1" || exit
+    psql --no-psqlrc --no-password --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 --dbname="$2" <sql >facts
+    echo $? >ended
+  ) &
+  SESSION=$!
+  trap '' PIPE # the session may end before all is written
+  exec 3>"$1/sql"
+  fingerprint_says "$step_sequences
+$step_fingerprint"
+  until [ -s "$1/snapshot" ]; do
+    [ ! -e "$1/ended" ] || return 0
+    sleep 0.1
+  done
+  SNAPSHOT=$(cat "$1/snapshot")
+}
+fingerprint_says() { printf '%s\n' "$1" 2>/dev/null >&3; }
+fingerprint_ends() { # FOLDER RESULT: into the file RESULT; false, and no file, where it could not be read
+  [ -n "$SESSION" ] || return 1
+  fingerprint_says "$step_sequences
+COMMIT;
+\\echo {\"whole\": true}"
+  exec 3>&-
+  wait "$SESSION"
+  SESSION=''
+  [ "$(cat "$1/ended" 2>/dev/null)" = 0 ] && mv -f "$1/facts" "$2"
+}

@@ -1,0 +1,47 @@
+-- What a database holds, one JSON object a line, in one snapshot: read while it is dumped, and again when the dump was
+-- restored. Texts of values must come out the same in both, whatever the server's settings are.
+BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
+SET LOCAL search_path = pg_catalog;
+SET LOCAL TimeZone = 'UTC';
+SET LOCAL DateStyle = 'ISO, YMD';
+SET LOCAL IntervalStyle = 'postgres';
+SET LOCAL bytea_output = 'hex';
+SET LOCAL extra_float_digits = 3;
+SET LOCAL lc_monetary = 'C';
+SET LOCAL row_security = off;
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+SELECT pg_export_snapshot() \g snapshot
+SELECT json_build_object('size', pg_database_size(current_database()));
+SELECT json_build_object('extension', extname, 'version', extversion) FROM pg_extension WHERE extname <> 'plpgsql';
+WITH named AS (SELECT oid, quote_ident(nspname) AS schema FROM pg_namespace
+               WHERE nspname NOT IN ('pg_catalog', 'information_schema') AND nspname !~ '^pg_(toast|temp_)'),
+owned AS (SELECT classid, objid FROM pg_depend WHERE deptype = 'e')
+SELECT json_build_object('object', kind, 'name', name) FROM (
+  SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
+           WHEN 'f' THEN 'foreign table' WHEN 'r' THEN 'table' WHEN 'p' THEN 'table' ELSE 'index' END AS kind,
+         n.schema || '.' || quote_ident(c.relname) AS name
+    FROM pg_class c JOIN named n ON n.oid = c.relnamespace
+   WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'i', 'I') AND ('pg_class'::regclass, c.oid) NOT IN (TABLE owned)
+  UNION ALL
+  SELECT 'constraint', quote_ident(k.conname) || ' on ' || n.schema || '.' || quote_ident(c.relname)
+    FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN named n ON n.oid = c.relnamespace
+   WHERE k.contype IN ('p', 'u', 'f', 'c', 'x') AND ('pg_class'::regclass, c.oid) NOT IN (TABLE owned)
+  UNION ALL
+  SELECT 'trigger', quote_ident(t.tgname) || ' on ' || n.schema || '.' || quote_ident(c.relname)
+    FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN named n ON n.oid = c.relnamespace
+   WHERE NOT t.tgisinternal
+  UNION ALL
+  SELECT 'function', p.oid::regprocedure::text FROM pg_proc p JOIN named n ON n.oid = p.pronamespace
+   WHERE ('pg_proc'::regclass, p.oid) NOT IN (TABLE owned)
+) AS objects;
+SELECT json_build_object('table', 'large objects', 'rows', count(*), 'sum', '0') FROM pg_largeobject_metadata;
+SELECT format(
+  'SELECT json_build_object(''table'', %L, ''rows'', count(*), ''sum'','
+  ' coalesce(sum((''x'' || substr(md5((row_.*)::text), 1, 15))::bit(60)::bigint), 0)::text) FROM ONLY %s AS row_',
+  name, name)
+FROM (SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+       WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
+         AND n.nspname !~ '^pg_(toast|temp_)'
+         AND NOT EXISTS (SELECT FROM pg_depend d
+                          WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e')) AS tables \gexec
