@@ -8,6 +8,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 
+LARGE_OBJECTS = "large objects"  # counted like rows of a table; told only where there are any
+
+
 class FingerprintUnreadable(Exception):
     """The lines are not those of a whole fingerprint."""
 
@@ -45,6 +48,8 @@ class Fingerprint:
         return found, restored
 
     def _add(self, entry: Mapping[str, Any]) -> None:
+        if entry.get("table") == LARGE_OBJECTS and not entry["rows"]:
+            return
         if "table" in entry:
             self.tables[entry["table"]] = [int(entry["rows"]), str(entry["sum"])]
         elif "sequence" in entry:
