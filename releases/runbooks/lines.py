@@ -48,6 +48,13 @@ def _backup_database(parameters: Parameters, login: str) -> list[str]:
     return [f"pg_dump {form}{_database(parameters)} > {_quoted(parameters['destination'])}"]
 
 
+def _restore_files(parameters: Parameters, login: str) -> list[str]:
+    return [
+        f"cp {'-r ' if entry['folder'] else ''}{_quoted(entry['link'])} {_quoted(entry['path'])}"
+        for entry in parameters["files"]
+    ]
+
+
 def _sql(parameters: Parameters, login: str) -> list[str]:
     single = "-1 " if parameters["transaction"] == "single" else ""
     return [f"psql {single}{_database(parameters)} -f {_quoted(parameters['file'])}"]
@@ -78,6 +85,7 @@ _WRITERS: dict[str, Callable[[Parameters, str], list[str]]] = {
     "upload": _upload,
     "backup_files": _backup_files,
     "backup_database": _backup_database,
+    "restore_files": _restore_files,
     "sql": _sql,
     "http_check": _http_check,
     "watch_logs": _watch_logs,
