@@ -1,5 +1,8 @@
 """Which backup a rollback puts back: the one that holds what ran before the deployment being undone."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
@@ -22,6 +25,33 @@ def backup_for(deployment: Deployment, link: str, host: Host | None) -> Backup:
         mend = _("Put the files back by hand, and let the next deployment back them up first.")
         raise ActionError(f"{sentence % words} {mend}")
     return found
+
+
+def dump_for(deployment: Deployment, parameters: Mapping[str, Any], host: Host | None) -> Backup:
+    """The dump, made on this host, of the database that the parameters name. Raises ActionError when there is none."""
+    rows = _before(deployment, _rows(deployment, host, Backup.Kind.DATABASE))
+    wanted = _server(parameters)
+    for row in rows.select_related("attempt__step__deployment__plan"):
+        if _server(_made_with(row)) == wanted:
+            return row
+    words = {"database": parameters["database"], "host": host.name if host else "-"}
+    sentence = _("There is no dump of the database %(database)s on %(host)s from before the last deployment.")
+    mend = _("Name database, host and port as the step that backs it up does, or restore by hand.")
+    raise ActionError(f"{sentence % words} {mend}")
+
+
+def _made_with(row: Backup) -> Mapping[str, Any]:
+    """The parameters of the step that made a dump; {} where no step did."""
+    if row.attempt is None:
+        return {}
+    step = row.attempt.step
+    steps = step.deployment.plan.content["steps"]
+    found: Mapping[str, Any] = next((entry["parameters"] for entry in steps if entry["key"] == step.key), {})
+    return found
+
+
+def _server(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(str(parameters.get(name, usual)) for name, usual in (("database", ""), ("host", ""), ("port", "5432")))
 
 
 def undone(deployment: Deployment) -> Deployment | None:

@@ -55,6 +55,11 @@ def _restore_files(parameters: Parameters, login: str) -> list[str]:
     ]
 
 
+def _restore_database(parameters: Parameters, login: str) -> list[str]:
+    jobs = f"-j {parameters['jobs']} " if parameters["jobs"] > 1 else ""
+    return [f"pg_restore {jobs}{_database(parameters)}"]
+
+
 def _sql(parameters: Parameters, login: str) -> list[str]:
     single = "-1 " if parameters["transaction"] == "single" else ""
     return [f"psql {single}{_database(parameters)} -f {_quoted(parameters['file'])}"]
@@ -86,6 +91,7 @@ _WRITERS: dict[str, Callable[[Parameters, str], list[str]]] = {
     "backup_files": _backup_files,
     "backup_database": _backup_database,
     "restore_files": _restore_files,
+    "restore_database": _restore_database,
     "sql": _sql,
     "http_check": _http_check,
     "watch_logs": _watch_logs,
