@@ -13,6 +13,8 @@ ACTIONS: Final = {
     "backup_files": "releases.actions.backup_files.BackupFiles",
     "backup_database": "releases.actions.backup_database.BackupDatabase",
     "prove_backup": "releases.actions.prove_backup.ProveBackup",
+    "restore_files": "releases.actions.restore_files.RestoreFiles",
+    "restore_database": "releases.actions.restore_database.RestoreDatabase",
     "sql": "releases.actions.sql.Sql",
     "http_check": "releases.actions.http_check.HttpCheck",
     "watch_logs": "releases.actions.watch_logs.WatchLogs",

@@ -52,6 +52,18 @@ def _prove_backup(parameters: Parameters, login: str) -> list[str]:
     return [f"restore {_quoted(parameters['backup'])} elsewhere, compare, remove"]
 
 
+def _restore_files(parameters: Parameters, login: str) -> list[str]:
+    return [
+        f"cp {'-r ' if entry['folder'] else ''}{_quoted(entry['link'])} {_quoted(entry['path'])}"
+        for entry in parameters["files"]
+    ]
+
+
+def _restore_database(parameters: Parameters, login: str) -> list[str]:
+    jobs = f"-j {parameters['jobs']} " if parameters["jobs"] > 1 else ""
+    return [f"pg_restore {jobs}{_database(parameters)}"]
+
+
 def _sql(parameters: Parameters, login: str) -> list[str]:
     single = "-1 " if parameters["transaction"] == "single" else ""
     return [f"psql {single}{_database(parameters)} -f {_quoted(parameters['file'])}"]
@@ -83,6 +95,8 @@ _WRITERS: dict[str, Callable[[Parameters, str], list[str]]] = {
     "backup_files": _backup_files,
     "backup_database": _backup_database,
     "prove_backup": _prove_backup,
+    "restore_files": _restore_files,
+    "restore_database": _restore_database,
     "sql": _sql,
     "http_check": _http_check,
     "watch_logs": _watch_logs,

@@ -123,6 +123,10 @@ ACTIONS = [
     ("backup_files", "{files: [{path: /a}], destination: /b}", "files[0]", "link is missing"),
     ("backup_database", "{database: a, format: tar}", "format", "tar"),
     ("backup_database", "{database: a, password_secret: db_name}", "password_secret", "not a declared secret"),
+    ("restore_files", "{files: []}", "files", "empty"),
+    ("restore_files", "{files: [{path: /a, link: b}], destination: /b}", "destination", "not known"),
+    ("restore_database", "{database: a, jobs: 0}", "jobs", "outside"),
+    ("restore_database", "{database: a, password_secret: db_name}", "password_secret", "not a declared secret"),
     ("sql", "{database: a, port: 70000}", "port", "outside"),
     ("sql", "{database: a, transaction: maybe}", "transaction", "maybe"),
     ("http_check", "urls: ['ftp://a']", "urls[0]", "right form"),
@@ -150,7 +154,9 @@ def test_each_action_checks_its_parameters(action, parameters, path, message):
     assert found, [str(error) for error in errors_of(text)]
 
 
-@pytest.mark.parametrize("action", ["upload", "backup_files", "backup_database", "sql", "watch_logs"])
+@pytest.mark.parametrize(
+    "action", ["upload", "backup_files", "backup_database", "restore_files", "restore_database", "sql", "watch_logs"]
+)
 def test_what_needs_a_host_does_not_run_on_the_controller(action):
     text = broken("action: shell", f"action: {action}").replace("runs_on: app", "runs_on: controller", 1)
     assert any("can't run on the controller" in str(error.message) for error in errors_of(text))

@@ -90,6 +90,13 @@ LINES = [
     ("backup_database", {"database": "{db_name}"}, ["pg_dump -U postgres -d main > backup_20261125.sql"]),
     ("backup_database", {"database": "x", "format": "custom", "destination": "d"},
      ["pg_dump -Fc -U postgres -d x > d"]),
+    (
+        "restore_files",
+        {"files": [{"path": "/a/{db_name}", "link": "a.bak"}, {"path": "/b c", "link": "b", "folder": True}]},
+        ["cp a.bak /a/main", "cp -r b '/b c'"],
+    ),
+    ("restore_database", {"database": "{db_name}"}, ["pg_restore -U postgres -d main"]),
+    ("restore_database", {"database": "x", "host": "d", "jobs": 4}, ["pg_restore -j 4 -U postgres -h d -p 5432 -d x"]),
     ("sql", {"database": "x", "file": "m.sql", "transaction": "single"}, ["psql -1 -U postgres -d x -f m.sql"]),
     ("sql", {"database": "x", "file": "m", "host": "db", "port": 5433}, ["psql -U postgres -h db -p 5433 -d x -f m"]),
     ("http_check", {"urls": ["http://a/?q=1&b"]}, ["curl 'http://a/?q=1&b'"]),
