@@ -68,6 +68,7 @@ class World:
             self.requester,
             Actor(self.requester),
             changes.get("key") or uuid.uuid4().hex,
+            changes.get("undoes"),
         )
         return made
 

@@ -7,7 +7,6 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-
 LARGE_OBJECTS = "large objects"  # counted like rows of a table; told only where there are any
 
 

@@ -1,43 +1,83 @@
-"""Which backup a rollback puts back: the one that holds what ran before the deployment being undone."""
+"""Which backups a rollback puts back: those of the deployment that it undoes, as its plan signs them."""
 
 from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 
-from releases.actions.base import ActionError
-from releases.models import Backup, Deployment, DeploymentKind, Host
+from releases.actions.base import ActionError, NotApproved
+from releases.models import Backup, Deployment, Host
 
-_ROLLBACKS = (DeploymentKind.ROLLBACK, DeploymentKind.GPU_ROLLBACK)
+SIGNED = ("id", "kind", "name", "location", "sha256", "size", "host_id")
+
+
+def candidates(undoes: Deployment) -> list[Backup]:
+    """The newest backup of each thing that holds what ran before `undoes`, in a fixed order.
+
+    Its own ones, and those that a check took for another draft between the last deployment's end and its start.
+    """
+    before = undoes.environment.deployments.filter(started_at__lt=undoes.started_at)
+    replaced = before.exclude(pk=undoes.pk).aggregate(at=Max("finished_at"))["at"]
+    mine = Q(deployment=undoes)
+    earlier = Q(created_at__lt=undoes.started_at, attempt=None)
+    if replaced is not None:
+        earlier &= Q(created_at__gt=replaced)
+    newest: dict[tuple[str, int | None, str], Backup] = {}
+    rows = undoes.environment.backups.filter(mine | earlier).select_related("attempt__step")
+    for backup in rows.order_by("created_at", "pk"):
+        newest[backup.kind, backup.host_id, backup.series] = backup
+    return sorted(newest.values(), key=lambda backup: backup.pk)
+
+
+def signed(backups: list[Backup]) -> list[dict[str, Any]]:
+    """What a plan keeps of them."""
+    return [{name: getattr(backup, name) for name in SIGNED} for backup in backups]
 
 
 def backup_for(deployment: Deployment, link: str, host: Host | None) -> Backup:
     """The backup of files called `link` on this host that `deployment`, a rollback, puts back.
 
-    Raises ActionError when there is none.
+    Raises ActionError when its plan names none, NotApproved when it is another one by now.
     """
-    rows = _rows(deployment, host, Backup.Kind.FILES).filter(name=link)
-    found = _before(deployment, rows).first()
-    if found is None:
-        words = {"link": link, "host": host.name if host else "-"}
-        sentence = _("There is no backup %(link)s of %(host)s from before the last deployment.")
-        mend = _("Put the files back by hand, and let the next deployment back them up first.")
-        raise ActionError(f"{sentence % words} {mend}")
-    return found
+    for entry in _signed_of(deployment, Backup.Kind.FILES, host):
+        if entry["name"] == link:
+            return _approved(entry)
+    words = {"link": link, "host": host.name if host else "-"}
+    sentence = _("There is no backup %(link)s of %(host)s from before the deployment that is undone.")
+    mend = _("Put the files back by hand, and let the next deployment back them up first.")
+    raise ActionError(f"{sentence % words} {mend}")
 
 
 def dump_for(deployment: Deployment, parameters: Mapping[str, Any], host: Host | None) -> Backup:
-    """The dump, made on this host, of the database that the parameters name. Raises ActionError when there is none."""
-    rows = _before(deployment, _rows(deployment, host, Backup.Kind.DATABASE))
+    """The dump, made on this host, of the database that the parameters name. Raises as `backup_for`."""
     wanted = _server(parameters)
-    for row in rows.select_related("attempt__step__deployment__plan"):
+    for entry in reversed(_signed_of(deployment, Backup.Kind.DATABASE, host)):
+        row = _approved(entry)
         if _server(_made_with(row)) == wanted:
             return row
     words = {"database": parameters["database"], "host": host.name if host else "-"}
-    sentence = _("There is no dump of the database %(database)s on %(host)s from before the last deployment.")
+    sentence = _("There is no dump of the database %(database)s on %(host)s from before the deployment that is undone.")
     mend = _("Name database, host and port as the step that backs it up does, or restore by hand.")
     raise ActionError(f"{sentence % words} {mend}")
+
+
+def _signed_of(deployment: Deployment, kind: Backup.Kind, host: Host | None) -> list[dict[str, Any]]:
+    rollback = deployment.plan.content.get("rollback")
+    if rollback is None:
+        raise ActionError(
+            _("This step puts back what a rollback undoes. Begin it with “Roll back” on the deployment's page.")
+        )
+    number = host.pk if host else None
+    return [entry for entry in rollback["backups"] if entry["kind"] == kind and entry["host_id"] == number]
+
+
+def _approved(entry: Mapping[str, Any]) -> Backup:
+    """The row that the plan names, if it is still the same."""
+    row = Backup.objects.select_related("attempt__step__deployment__plan").filter(pk=entry["id"]).first()
+    if row is None or any(getattr(row, name) != entry[name] for name in ("location", "sha256", "size", "name")):
+        raise NotApproved(_("The backup %s is not the one that was approved. Make a new plan.") % entry["name"])
+    return row
 
 
 def _made_with(row: Backup) -> Mapping[str, Any]:
@@ -52,27 +92,3 @@ def _made_with(row: Backup) -> Mapping[str, Any]:
 
 def _server(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(str(parameters.get(name, usual)) for name, usual in (("database", ""), ("host", ""), ("port", "5432")))
-
-
-def undone(deployment: Deployment) -> Deployment | None:
-    """The deployment that `deployment` undoes: the last other one that was started there and was no rollback."""
-    others = deployment.environment.deployments.filter(started_at__isnull=False).exclude(pk=deployment.pk)
-    return others.exclude(kind__in=_ROLLBACKS).order_by("-started_at", "-pk").first()
-
-
-def _rows(deployment: Deployment, host: Host | None, kind: Backup.Kind) -> QuerySet[Backup]:
-    """Backups of this place. Those of a rollback hold what is being undone, so they are left out."""
-    rows = deployment.environment.backups.filter(kind=kind, host=host)
-    return rows.exclude(deployment=deployment).exclude(deployment__kind__in=_ROLLBACKS)
-
-
-def _before(deployment: Deployment, rows: QuerySet[Backup]) -> QuerySet[Backup]:
-    """Newest first: the rows of the deployment being undone, or else those from before it started.
-
-    A backup made later by another one holds what that deployment brought, not what ran before.
-    """
-    last = undone(deployment)
-    if last is None:
-        return rows
-    own = rows.filter(deployment=last)
-    return own if own.exists() else rows.filter(created_at__lt=last.started_at)

@@ -12,8 +12,9 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from releases.actions import restorable
 from releases.engine.errors import EngineError
-from releases.models import Environment, Plan, Release, RunbookVersion
+from releases.models import Deployment, DeploymentKind, Environment, Plan, Release, RunbookVersion
 from releases.runbooks import loader, model, plan
 from releases.runbooks.messages import RunbookErrors
 
@@ -32,9 +33,15 @@ def digest_of(content: dict[str, Any]) -> str:
     return hashlib.sha256(canonical(content).encode()).hexdigest()
 
 
-def build(release: Release, environment: Environment, version: RunbookVersion, at: datetime) -> Plan:
+def build(
+    release: Release,
+    environment: Environment,
+    version: RunbookVersion,
+    at: datetime,
+    undoes: Deployment | None = None,
+) -> Plan:
     """Make and store the plan; `at` (aware) gives `{date}` in the environment's zone. Raises PlanError."""
-    content = content_of(release, environment, version, f"{environment.local(at):%Y%m%d}")
+    content = content_of(release, environment, version, f"{environment.local(at):%Y%m%d}", undoes)
     return Plan.objects.create(
         environment=environment,
         release=release,
@@ -46,12 +53,25 @@ def build(release: Release, environment: Environment, version: RunbookVersion, a
     )
 
 
-def content_of(release: Release, environment: Environment, version: RunbookVersion, date: str) -> dict[str, Any]:
-    """Everything the digest signs, from the rows as they are now. Raises PlanError."""
+def content_of(
+    release: Release,
+    environment: Environment,
+    version: RunbookVersion,
+    date: str,
+    undoes: Deployment | None = None,
+) -> dict[str, Any]:
+    """Everything the digest signs, from the rows as they are now. Raises PlanError.
+
+    A rollback goes back over what the deployment it `undoes` changed, and signs the backups that it puts back.
+    """
     runbook = _load(version)
+    if undoes and runbook.kind != DeploymentKind.ROLLBACK:
+        sentence = _("%(runbook)s is a runbook of the kind %(kind)s; a rollback needs one whose kind is rollback.")
+        raise PlanError(sentence % {"runbook": version.runbook, "kind": runbook.kind})
     secrets = {v.name: v.version for v in environment.variables.all() if v.is_secret}
     values = _values(runbook, release, environment, date, secrets)
-    facts = {"schema_changed": release.schema_changed, "nginx_changed": release.nginx_changed}
+    changed = undoes.release if undoes else release
+    facts = {"schema_changed": changed.schema_changed, "nginx_changed": changed.nginx_changed}
     hosts = {h.role: {"server": h.address, "user": h.user} for h in environment.hosts.all()}
     try:
         steps = plan.fill(runbook, values, frozenset(secrets), facts, hosts)
@@ -76,7 +96,14 @@ def content_of(release: Release, environment: Environment, version: RunbookVersi
         "totals": {"estimate": totals.estimate, "downtime": totals.downtime},
         "checklist": checklist,
         "steps": [step.to_json() for step in steps],
+        **({"rollback": _rollback(undoes)} if undoes else {}),
     }
+
+
+def _rollback(undoes: Deployment) -> dict[str, Any]:
+    """What is undone, and what is put back for it."""
+    backups = restorable.signed(restorable.candidates(undoes))
+    return {"undoes": undoes.pk, "version": undoes.release.version, "backups": backups}
 
 
 def _load(version: RunbookVersion) -> model.Runbook:

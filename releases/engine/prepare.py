@@ -7,14 +7,29 @@ from releases import audit, lifecycle
 from releases.audit import Actor
 from releases.engine import clock, plan, touch
 from releases.engine.errors import Conflict, EngineError
-from releases.models import ChecklistItem, Deployment, Environment, Plan, Release, RunbookVersion, Step, User
+from releases.models import (
+    ChecklistItem,
+    Deployment,
+    DeploymentKind,
+    Environment,
+    Plan,
+    Release,
+    RunbookVersion,
+    Step,
+    User,
+)
 from releases.runbooks.model import Role
 
 
 def prepare(
-    release: Release, environment: Environment, user: User, actor: Actor, idempotency_key: str
+    release: Release,
+    environment: Environment,
+    user: User,
+    actor: Actor,
+    idempotency_key: str,
+    undoes: Deployment | None = None,
 ) -> tuple[Deployment, bool]:
-    """Make the draft deployment of `release` to `environment`.
+    """Make the draft deployment of `release` to `environment`; a rollback (roll_back.py) says what it `undoes`.
 
     The same `idempotency_key` (one press of one button) gives the same row back. Returns the deployment and
     whether it is new. Raises EngineError naming what is missing.
@@ -23,16 +38,17 @@ def prepare(
         raise EngineError(_("The release and the environment belong to different projects."))
     existing = Deployment.objects.filter(idempotency_key=idempotency_key).first()
     if existing is not None:
-        return _same_request(existing, release, environment, user), False
-    version = runbook_version(environment)
+        return _same_request(existing, release, environment, user, undoes), False
+    version = runbook_version(environment, undoes)
     try:
         with transaction.atomic():
-            made = plan.build(release, environment, version, clock.now())
+            made = plan.build(release, environment, version, clock.now(), undoes)
             deployment = Deployment.objects.create(
                 environment=environment,
                 release=release,
                 plan=made,
-                kind=version.runbook.kind,
+                kind=DeploymentKind.ROLLBACK if undoes else version.runbook.kind,
+                undoes=undoes,
                 idempotency_key=idempotency_key,
                 requested_by=user,
             )
@@ -43,13 +59,16 @@ def prepare(
         existing = Deployment.objects.filter(idempotency_key=idempotency_key).first()
         if existing is None:
             raise
-        return _same_request(existing, release, environment, user), False
+        return _same_request(existing, release, environment, user, undoes), False
     return deployment, True
 
 
-def runbook_version(environment: Environment) -> RunbookVersion:
-    """The newest version of the environment's runbook. Raises EngineError when there is none."""
-    version = environment.runbook.latest() if environment.runbook else None
+def runbook_version(environment: Environment, undoes: Deployment | None = None) -> RunbookVersion:
+    """The newest version of the environment's runbook, or of its rollback runbook. Raises EngineError without one."""
+    runbook = environment.rollback_runbook if undoes else environment.runbook
+    version = runbook.latest() if runbook else None
+    if version is None and undoes:
+        raise EngineError(_("%s has no rollback runbook yet; choose one in its settings.") % environment)
     if version is None:
         raise EngineError(_("%s has no runbook yet; choose one in its settings.") % environment)
     return version
@@ -65,7 +84,8 @@ def rebuild(deployment: Deployment, actor: Actor) -> bool:
         if locked.status != lifecycle.DRAFT:
             raise Conflict(_("A started deployment keeps its plan."))
         old = locked.plan
-        new = plan.build(locked.release, locked.environment, runbook_version(locked.environment), clock.now())
+        version = runbook_version(locked.environment, locked.undoes)
+        new = plan.build(locked.release, locked.environment, version, clock.now(), locked.undoes)
         if new.digest == old.digest:
             return False
         Deployment.objects.filter(pk=locked.pk).update(plan=new)
@@ -78,8 +98,11 @@ def rebuild(deployment: Deployment, actor: Actor) -> bool:
     return True
 
 
-def _same_request(found: Deployment, release: Release, environment: Environment, user: User) -> Deployment:
-    if (found.release_id, found.environment_id, found.requested_by_id) != (release.pk, environment.pk, user.pk):
+def _same_request(
+    found: Deployment, release: Release, environment: Environment, user: User, undoes: Deployment | None
+) -> Deployment:
+    request = (release.pk, environment.pk, user.pk, undoes.pk if undoes else None)
+    if (found.release_id, found.environment_id, found.requested_by_id, found.undoes_id) != request:
         raise Conflict(_("This request key was used for another deployment; open the form again."))
     return found
 

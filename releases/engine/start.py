@@ -16,9 +16,9 @@ def current_digest(deployment: Deployment) -> str | None:
     from releases.engine.prepare import runbook_version
 
     try:
-        version = runbook_version(deployment.environment)
-        date = deployment.plan.content["date"]
-        return plan.digest_of(plan.content_of(deployment.release, deployment.environment, version, date))
+        undoes, date = deployment.undoes, deployment.plan.content["date"]
+        version = runbook_version(deployment.environment, undoes)
+        return plan.digest_of(plan.content_of(deployment.release, deployment.environment, version, date, undoes))
     except EngineError:
         return None
 

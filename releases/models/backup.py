@@ -53,6 +53,11 @@ class Backup(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @property
+    def series(self) -> str:
+        """What tells copies of the same thing from copies of another: of files the name, of dumps the step."""
+        return self.name if self.kind == self.Kind.FILES else str(self.attempt.step_id if self.attempt else self.name)
+
 
 class ProofEnding(models.TextChoices):
     """How the proof of a backup ended."""

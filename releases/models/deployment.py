@@ -41,6 +41,9 @@ class Deployment(models.Model):
     release = models.ForeignKey("releases.Release", on_delete=models.PROTECT, related_name="deployments")
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="deployments")
     kind = models.CharField(max_length=20, choices=DeploymentKind, default=DeploymentKind.DEPLOY)
+    undoes = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="rollbacks", help_text="what this rollback undoes"
+    )
     status = models.CharField(max_length=20, choices=Status, default=Status.DRAFT)
     version = models.PositiveBigIntegerField(default=0, help_text="grows with every change a screen must show")
     idempotency_key = models.CharField(max_length=64, unique=True)

@@ -81,6 +81,9 @@ class Environment(models.Model):
     is_production = models.BooleanField(_("production"), default=False)
     zone = models.CharField(_("time zone"), max_length=64, default="Asia/Seoul", validators=[validate_zone])
     runbook = models.ForeignKey("releases.Runbook", null=True, blank=True, on_delete=models.SET_NULL, related_name="+")
+    rollback_runbook = models.ForeignKey(
+        "releases.Runbook", null=True, blank=True, on_delete=models.SET_NULL, related_name="+"
+    )
     approvals_required = models.PositiveSmallIntegerField(_("approvals required"), default=1)
     approver_not_requester = models.BooleanField(_("requester may not approve"), default=True)
     downtime_budget = models.PositiveIntegerField(_("downtime budget (seconds)"), default=600)

@@ -29,6 +29,7 @@ class EnvironmentForm(CarefulForm[Environment]):
         fields = (
             "name",
             "runbook",
+            "rollback_runbook",
             "is_production",
             "zone",
             "approvals_required",
@@ -38,7 +39,7 @@ class EnvironmentForm(CarefulForm[Environment]):
             "checklist_lifetime",
             "requests_per_minute",
         )
-        labels = {"runbook": gettext_lazy("Runbook")}
+        labels = {"runbook": gettext_lazy("Runbook"), "rollback_runbook": gettext_lazy("Rollback runbook")}
         help_texts = {
             "is_production": gettext_lazy("Starting there asks for the environment's name."),
             "requests_per_minute": gettext_lazy("Used to say how many requests a downtime lost."),
@@ -81,7 +82,8 @@ def edit_environment(request: HttpRequest, number: int) -> HttpResponse:
     """Change the rules."""
     found = permissions.get(Environment, signed_in(request), Need.MANAGE, "project", pk=number)
     form = EnvironmentForm(request.POST or None, instance=found)
-    form.fields["runbook"].queryset = found.project.runbooks.all()  # type: ignore[attr-defined]
+    for name in ("runbook", "rollback_runbook"):
+        form.fields[name].queryset = found.project.runbooks.all()  # type: ignore[attr-defined]
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             form.save()

@@ -12,14 +12,14 @@ from cloudwiki.embedded.binaries import find_postgres
 from releases import secrets
 from releases.actions import registry
 from releases.actions.base import ActionError, DirectAction, ScriptAction, StepContext
-from releases.models import Attempt, Deployment, Host, Variable
+from releases.models import Attempt, Deployment, Host, Runbook, Variable
 from releases.remote.connection import open_transport
 from releases.remote.local import LocalTransport
 from releases.remote.steps import StepClient, StepScript
 from releases.remote.transport import Transport
 from releases.runbooks.plan import PlannedStep
 from tests.engine.sshd import Sshd
-from tests.factories import World, make_world
+from tests.factories import World, make_world, save_version
 
 
 @dataclass
@@ -73,8 +73,18 @@ class Stage:
     def draft(
         self, steps: list[dict[str, Any]], checklist: list[dict[str, Any]] | None = None, **more: Any
     ) -> Deployment:
-        self.world.save_runbook(runbook(steps, checklist or [], **more))
-        return self.world.draft()
+        """A draft of these steps; of steps that restore, a rollback of what was last started."""
+        if not any(step["action"].startswith("restore_") for step in steps):
+            self.world.save_runbook(runbook(steps, checklist or [], **more))
+            return self.world.draft()
+        environment = self.world.environment
+        environment.rollback_runbook, _made = Runbook.objects.get_or_create(
+            project=self.world.project, key="rollback", defaults={"name": "Rollback"}
+        )
+        environment.save()
+        save_version(environment.rollback_runbook, runbook(steps, checklist or [], **more, kind="rollback"))
+        started = environment.deployments.filter(started_at__isnull=False).exclude(kind="rollback")
+        return self.world.draft(undoes=started.order_by("-started_at", "-pk").first())
 
     def perform(self, action: str, parameters: dict[str, Any], **fields: Any) -> Done:
         """One attempt of a step made of these parameters."""

@@ -15,14 +15,14 @@ from django.utils.translation import override
 from psycopg.sql import SQL, Identifier, Literal
 
 from cloudwiki.embedded.binaries import find_postgres
-from releases.actions.base import ActionError
+from releases.actions.base import ActionError, NotApproved
 from releases.actions.restorable import dump_for
 from releases.actions.restore_database import names, restore_script
-from releases.models import Backup, Deployment
+from releases.models import Backup
 from tests.engine.actions.breaking import Breaking
 from tests.engine.actions.test_backup_files import shim
 from tests.engine.actions.test_restore_files import end
-from tests.engine.stage import Done, Stage
+from tests.engine.stage import STEP, Done, Stage
 
 type Session = psycopg.Connection[tuple[Any, ...]]
 
@@ -254,18 +254,18 @@ def test_a_name_with_a_line_break_is_refused(stage: Stage, server: Server) -> No
 
 
 def test_it_is_the_dump_of_that_database_by_the_deployment_being_undone(stage: Stage, server: Server) -> None:
-    first, second = back_up(stage, server), back_up(stage, server)
-    undoing, host = stage.world.draft(), stage.world.host
+    back_up(stage, server)
+    second = back_up(stage, server)
+    undoing = stage.draft([{**STEP, "action": "restore_database", "parameters": server.parameters}])
+    host = stage.world.host
     assert dump_for(undoing, server.parameters, host) == second
-    Backup.objects.filter(pk=second.pk).delete()
-    assert dump_for(undoing, server.parameters, host) == first
     with override("en"):
         for other in ({"database": "other"}, {"host": "db2"}, {"port": "1"}):
             with pytest.raises(ActionError, match=r"no dump of the database .* on prod-1"):
                 dump_for(undoing, {**server.parameters, **other}, host)
-    Deployment.objects.update(kind="rollback")
-    with pytest.raises(ActionError):
-        dump_for(undoing, server.parameters, host)
+        Backup.objects.filter(pk=second.pk).update(sha256="0" * 64)
+        with pytest.raises(NotApproved):
+            dump_for(undoing, server.parameters, host)
 
 
 # Cut at any moment.

@@ -12,14 +12,14 @@ import pytest
 from django.utils import timezone
 from django.utils.translation import override
 
-from releases.actions import registry
-from releases.actions.base import ActionError
+from releases.actions import registry, restorable
+from releases.actions.base import ActionError, NotApproved
 from releases.actions.restorable import backup_for
 from releases.actions.restore_files import restore_script
 from releases.models import Backup, Deployment
 from tests.engine.actions.breaking import Breaking
 from tests.engine.actions.test_backup_files import shim
-from tests.engine.stage import Done, Stage
+from tests.engine.stage import STEP, Done, Stage
 
 OLD = {"index.html": "old page", "static/a'b $x.js": "old script", "link": "-> static"}
 NEW = {"index.html": "new page", "static/only new.js": "new script"}
@@ -290,26 +290,48 @@ def test_a_folder_that_nobody_may_write_in_is_replaced(app: App) -> None:
 
 def test_it_is_the_backup_of_the_deployment_being_undone(stage: Stage) -> None:
     app = App(stage)
-    first = app.back_up()
+    app.back_up()
     app.jar.write_text("second jar")
     second = app.back_up()
     app.jar.write_text("third jar")
-    later = app.stage.perform("backup_files", {"files": app.files, "destination": str(app.store)}).context.deployment
-    rows = {row.deployment_id: row for row in Backup.objects.filter(name="app.jar.bak")}
-    undoing = stage.world.draft()
-    assert backup_for(undoing, "app.jar.bak", stage.world.host) == rows[second.pk]
-    Backup.objects.filter(deployment=second).delete()
-    assert backup_for(undoing, "app.jar.bak", stage.world.host) == rows[first.pk], "not one made after it started"
-    Deployment.objects.filter(pk__in=[first.pk, second.pk]).update(kind="rollback")
-    assert backup_for(undoing, "app.jar.bak", stage.world.host) == rows[later.pk]
-    Backup.objects.filter(deployment=later).update(deployment=undoing)
-    with override("en"), pytest.raises(ActionError, match=r"no backup app\.jar\.bak of prod-1 from before"):
-        backup_for(undoing, "app.jar.bak", stage.world.host)
+    app.stage.perform("backup_files", {"files": app.files, "destination": str(app.store)})
+    row = Backup.objects.get(name="app.jar.bak", deployment=second)
+    second.refresh_from_db()
+    assert [found.deployment_id for found in restorable.candidates(second)] == [second.pk] * 2
+    assert app.restore().problem == ""
+    assert app.jar.read_text() == "second jar"
+    undoing = stage.draft([{**STEP, "action": "restore_files", "parameters": {"files": app.files}}])
+    assert backup_for(undoing, "app.jar.bak", stage.world.host) == row
+    # Whatever is changed after the plan was made is refused.
+    for change in ({"sha256": "0" * 64}, {"location": "/elsewhere"}, {"size": 7}):
+        before = {name: getattr(row, name) for name in change}
+        Backup.objects.filter(pk=row.pk).update(**change)
+        with override("en"), pytest.raises(NotApproved, match="not the one that was approved"):
+            backup_for(undoing, "app.jar.bak", stage.world.host)
+        Backup.objects.filter(pk=row.pk).update(**before)
+    with override("en"), pytest.raises(ActionError, match="Begin it with"):
+        backup_for(stage.world.draft(), "app.jar.bak", stage.world.host)
+
+
+def test_a_backup_that_a_check_took_before_the_start_counts_and_an_older_one_does_not(stage: Stage) -> None:
+    app = App(stage)
+    first = app.back_up()
+    values = {
+        "environment": stage.world.environment, "host": stage.world.host, "kind": "files", "name": "app.jar.bak",
+        "size": 1, "sha256": "1" * 64, "seconds": 0,
+    }  # fmt: skip
+    taken = Backup.objects.create(**values, location="/by-a-check")
+    undone = stage.world.draft()
+    end(undone)
+    undone.refresh_from_db()
+    assert [backup.pk for backup in restorable.candidates(undone)] == [taken.pk]
+    Backup.objects.filter(pk=taken.pk).update(created_at=first.created_at)
+    assert restorable.candidates(undone) == []
 
 
 def test_no_backup_is_said_so(app: App) -> None:
     problem = app.restore(files=[{"path": str(app.jar), "link": "other.bak"}]).problem
-    assert problem.startswith("There is no backup other.bak of prod-1 from before the last deployment.")
+    assert problem.startswith("There is no backup other.bak of prod-1 from before the deployment that is undone.")
     with override("ko"):
         done = app.stage.perform("restore_files", {"files": [{"path": str(app.jar), "link": "other.bak"}]})
         assert "other.bak" in done.problem and "하세요" in done.problem

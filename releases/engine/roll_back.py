@@ -1,0 +1,73 @@
+"""Rolling back: a deployment of its own kind that puts back what another one had backed up.
+
+It passes the same gate as any other. Its plan signs the backups that it puts back, each with its SHA-256.
+"""
+
+from django.utils.translation import gettext as _
+
+from releases import lifecycle
+from releases.audit import Actor
+from releases.engine import prepare
+from releases.engine.errors import Conflict, EngineError
+from releases.models import Deployment, DeploymentKind, Release, User
+
+UNDOABLE = frozenset({DeploymentKind.DEPLOY})
+NO_COMMIT = "0000000"  # of a release that ran before Cloud Wiki knew any
+
+
+def draft(undoes: Deployment, user: User, actor: Actor, idempotency_key: str) -> tuple[Deployment, bool]:
+    """Make the draft of a rollback of `undoes`; the same key gives the same row back. Returns whether it is new.
+
+    Raises EngineError naming why it can't be undone, and the mend.
+    """
+    existing = Deployment.objects.filter(idempotency_key=idempotency_key).select_related("release").first()
+    if existing is None:
+        require_undoable(undoes)
+    release = existing.release if existing else target(undoes)
+    return prepare.prepare(release, undoes.environment, user, actor, idempotency_key, undoes)
+
+
+def require_undoable(deployment: Deployment) -> None:
+    """Raise EngineError unless the deployment is the last one that changed its environment, and has ended."""
+    if deployment.kind not in UNDOABLE:
+        raise EngineError(_("Only a deploy can be rolled back; #%s is of another kind.") % deployment.pk)
+    if deployment.started_at is None:
+        raise Conflict(_("#%s has not been started: there is nothing to roll back.") % deployment.pk)
+    if not deployment.is_finished:
+        raise Conflict(_("#%s has not ended. Cancel it first, or let it end.") % deployment.pk)
+    later = after(deployment)
+    if later is not None:
+        numbers = {"number": deployment.pk, "later": later.pk}
+        raise Conflict(_("#%(later)s changed the environment after #%(number)s. Roll that one back first.") % numbers)
+
+
+def after(deployment: Deployment) -> Deployment | None:
+    """What was started in the environment after it, leaving out what did not succeed in undoing it."""
+    later = deployment.environment.deployments.filter(started_at__gt=deployment.started_at)
+    others = later.exclude(undoes=deployment, status__in=lifecycle.FINISHED - {lifecycle.SUCCEEDED})
+    return others.order_by("started_at").first()
+
+
+def target(undoes: Deployment) -> Release:
+    """The release that ran before. Where Cloud Wiki knew none, one is made that says so."""
+    ran = undoes.environment.deployments.filter(status=lifecycle.SUCCEEDED, started_at__lt=undoes.started_at)
+    last = ran.select_related("release").order_by("-started_at").first()
+    if last is not None:
+        return last.release
+    release, _made = Release.objects.get_or_create(
+        project=undoes.release.project,
+        version=f"before-{undoes.release.version}"[:60],
+        defaults={"commit": NO_COMMIT, "notes": _("What ran before Cloud Wiki's first deployment, #%s.") % undoes.pk},
+    )
+    return release
+
+
+def undone_by(deployment: Deployment) -> Deployment | None:
+    """The rollback that undid it; None while there is none that succeeded."""
+    return deployment.rollbacks.filter(status=lifecycle.SUCCEEDED).order_by("-finished_at").first()
+
+
+def last_taken(deployment: Deployment) -> Deployment | None:
+    """The environment's last rollback that succeeded: how long the next one may take."""
+    ran = deployment.environment.deployments.filter(kind=DeploymentKind.ROLLBACK, status=lifecycle.SUCCEEDED)
+    return ran.order_by("-finished_at").first()
