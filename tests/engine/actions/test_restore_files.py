@@ -318,7 +318,6 @@ def test_no_backup_is_said_so(app: App) -> None:
 # Cut at any moment.
 
 PROGRAMS = ("cp", "mv", "ln", "rm", "chmod")
-SHELLS = [pytest.param(("sh",), id="sh"), pytest.param(("busybox", "sh"), id="busybox")]
 
 
 class Bench:
@@ -330,7 +329,7 @@ class Bench:
         make(folder / "kept" / "pages", OLD)
         (folder / "kept" / "jar").write_text("old jar")
         self.backup = folder / "kept"
-        self.breaking = Breaking(folder / "breaking", PROGRAMS, shell=shell)
+        self.breaking = Breaking(folder / "breaking", PROGRAMS, shell)
         sums = 'sum_of "$1/jar"; echo $SUM; folder_sum "$1/pages"; echo $SUM'
         text = f". {Path(registry.__file__).parent}/scripts/machine.sh; {sums}"
         said = subprocess.run(["sh", "-c", text, "sh", self.backup], check=True, capture_output=True, text=True)
