@@ -25,6 +25,18 @@ exit $code
 """
 
 
+def path_of(shell: tuple[str, ...], folder: Path) -> str:
+    """The PATH to go with a shell: with BusyBox all programs are its own, linked in `folder`."""
+    if shell[0] != "busybox":
+        return os.environ["PATH"]
+    folder.mkdir(parents=True)
+    busybox = shutil.which("busybox")
+    assert busybox
+    for applet in subprocess.run([busybox, "--list"], capture_output=True, text=True, check=True).stdout.split():
+        (folder / applet).symlink_to(busybox)
+    return str(folder)
+
+
 @dataclass(frozen=True)
 class Ended:
     """How a run ended. `killed`: by the fault."""
@@ -38,13 +50,12 @@ class Ended:
 
 
 class Breaking:
-    """A folder with programs that break; `programs` are those that count."""
+    """A folder with programs that break; `programs` are those that count, `first` stands first on the PATH."""
 
-    def __init__(
-        self, folder: Path, programs: tuple[str, ...], path: str = "", shell: tuple[str, ...] = ("sh",)
-    ) -> None:
-        self.folder, self.shell = folder, shell
-        self.path = path or os.environ["PATH"]
+    def __init__(self, folder: Path, programs: tuple[str, ...], shell: tuple[str, ...], first: str = "") -> None:
+        self.folder = folder
+        self.shell = (str(shutil.which(shell[0])), *shell[1:])
+        self.path = first + path_of(shell, folder / "applets")
         (folder / "bin").mkdir(parents=True)
         for name in programs:
             real = shutil.which(name, path=self.path)

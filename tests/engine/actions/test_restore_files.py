@@ -1,7 +1,6 @@
 """Backups put back: checked first, in place at once, and whole whenever the run is cut."""
 
 import hashlib
-import itertools
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -12,14 +11,9 @@ import pytest
 from django.utils import timezone
 from django.utils.translation import override
 
-from releases.actions import registry, restorable
-from releases.actions.base import ActionError, NotApproved
-from releases.actions.restorable import backup_for
-from releases.actions.restore_files import restore_script
 from releases.models import Backup, Deployment
-from tests.engine.actions.breaking import Breaking
 from tests.engine.actions.test_backup_files import shim
-from tests.engine.stage import STEP, Done, Stage
+from tests.engine.stage import Done, Stage
 
 OLD = {"index.html": "old page", "static/a'b $x.js": "old script", "link": "-> static"}
 NEW = {"index.html": "new page", "static/only new.js": "new script"}
@@ -285,176 +279,9 @@ def test_a_folder_that_nobody_may_write_in_is_replaced(app: App) -> None:
     assert app.is_old() and app.beside() == set()
 
 
-# Which backup.
-
-
-def test_it_is_the_backup_of_the_deployment_being_undone(stage: Stage) -> None:
-    app = App(stage)
-    app.back_up()
-    app.jar.write_text("second jar")
-    second = app.back_up()
-    app.jar.write_text("third jar")
-    app.stage.perform("backup_files", {"files": app.files, "destination": str(app.store)})
-    row = Backup.objects.get(name="app.jar.bak", deployment=second)
-    second.refresh_from_db()
-    assert [found.deployment_id for found in restorable.candidates(second)] == [second.pk] * 2
-    assert app.restore().problem == ""
-    assert app.jar.read_text() == "second jar"
-    undoing = stage.draft([{**STEP, "action": "restore_files", "parameters": {"files": app.files}}])
-    assert backup_for(undoing, "app.jar.bak", stage.world.host) == row
-    # Whatever is changed after the plan was made is refused.
-    for change in ({"sha256": "0" * 64}, {"location": "/elsewhere"}, {"size": 7}):
-        before = {name: getattr(row, name) for name in change}
-        Backup.objects.filter(pk=row.pk).update(**change)
-        with override("en"), pytest.raises(NotApproved, match="not the one that was approved"):
-            backup_for(undoing, "app.jar.bak", stage.world.host)
-        Backup.objects.filter(pk=row.pk).update(**before)
-    with override("en"), pytest.raises(ActionError, match="Begin it with"):
-        backup_for(stage.world.draft(), "app.jar.bak", stage.world.host)
-
-
-def test_a_backup_that_a_check_took_before_the_start_counts_and_an_older_one_does_not(stage: Stage) -> None:
-    app = App(stage)
-    first = app.back_up()
-    values = {
-        "environment": stage.world.environment, "host": stage.world.host, "kind": "files", "name": "app.jar.bak",
-        "size": 1, "sha256": "1" * 64, "seconds": 0,
-    }  # fmt: skip
-    taken = Backup.objects.create(**values, location="/by-a-check")
-    undone = stage.world.draft()
-    end(undone)
-    undone.refresh_from_db()
-    assert [backup.pk for backup in restorable.candidates(undone)] == [taken.pk]
-    Backup.objects.filter(pk=taken.pk).update(created_at=first.created_at)
-    assert restorable.candidates(undone) == []
-
-
 def test_no_backup_is_said_so(app: App) -> None:
     problem = app.restore(files=[{"path": str(app.jar), "link": "other.bak"}]).problem
     assert problem.startswith("There is no backup other.bak of prod-1 from before the deployment that is undone.")
     with override("ko"):
         done = app.stage.perform("restore_files", {"files": [{"path": str(app.jar), "link": "other.bak"}]})
         assert "other.bak" in done.problem and "하세요" in done.problem
-
-
-# Cut at any moment.
-
-PROGRAMS = ("cp", "mv", "ln", "rm", "chmod")
-SHELLS = [pytest.param(("sh",), id="sh"), pytest.param(("busybox", "sh"), id="busybox")]
-
-
-class Bench:
-    """The script on this machine; `attempt` names the run."""
-
-    def __init__(self, folder: Path, shell: tuple[str, ...], linked: bool = False) -> None:
-        self.folder, self.linked = folder / "app", linked
-        self.jar, self.pages = self.folder / "app.jar", self.folder / ".next"
-        make(folder / "kept" / "pages", OLD)
-        (folder / "kept" / "jar").write_text("old jar")
-        self.backup = folder / "kept"
-        self.breaking = Breaking(folder / "breaking", PROGRAMS, shell=shell)
-        sums = 'sum_of "$1/jar"; echo $SUM; folder_sum "$1/pages"; echo $SUM'
-        text = f". {Path(registry.__file__).parent}/scripts/machine.sh; {sums}"
-        said = subprocess.run(["sh", "-c", text, "sh", self.backup], check=True, capture_output=True, text=True)
-        self.sums = said.stdout.split()
-
-    def reset(self) -> None:
-        shutil.rmtree(self.folder, ignore_errors=True)
-        if self.linked:
-            make(self.folder / "releases" / "43", NEW)
-            self.pages.symlink_to("releases/43")
-            (self.folder / "releases" / "43.jar").write_text("new jar")
-            self.jar.symlink_to("releases/43.jar")
-        else:
-            make(self.pages, NEW)
-            self.jar.write_text("new jar")
-
-    def run(self, attempt: str, at: int = 0, when: str = "") -> tuple[int, str, bool]:
-        script = restore_script(
-            [
-                {"path": str(self.pages), "location": f"{self.backup}/pages", "sha256": self.sums[1], "folder": True},
-                {"path": str(self.jar), "location": f"{self.backup}/jar", "sha256": self.sums[0], "folder": False},
-            ],
-            attempt * 32,
-            "$ restore",
-        )
-        ended = self.breaking.run(script.text, script.parameters, at, when)
-        return ended.exit_code, ended.output, ended.killed
-
-    def states(self) -> tuple[str, str]:
-        """Of the folder and the file: "old", "new", "missing" or what else is there."""
-        found = {"OLD": tree(self.pages) == OLD, "NEW": tree(self.pages) == NEW} if self.pages.is_dir() else {}
-        pages = next((name for name, fits in found.items() if fits), "mixed" if found else "missing")
-        jar = {"old jar": "OLD", "new jar": "NEW"}[self.jar.read_text()]
-        return pages, jar
-
-    def leftovers(self) -> list[str]:
-        names = {".next", "app.jar", "releases"} if self.linked else {".next", "app.jar"}
-        inside = [path.name for path in self.folder.glob("releases/*")]
-        allowed = {"43", "43.jar", *(p.readlink().name for p in (self.pages, self.jar) if p.is_symlink())}
-        return sorted({path.name for path in self.folder.iterdir()} - names) + sorted(set(inside) - allowed)
-
-
-def moments(bench: Bench) -> list[tuple[str, int]]:
-    """Before and after each call of a program."""
-    bench.reset()
-    assert bench.run("a")[0] == 0
-    return list(itertools.product(("before", "after"), range(1, len(bench.breaking.calls()) + 1)))
-
-
-@pytest.mark.parametrize(
-    ("shell", "linked"),
-    [(("sh",), False), (("sh",), True), (("busybox", "sh"), False)],
-    ids=["plain", "linked", "busybox"],
-)
-def test_a_kill_at_any_call_leaves_whole_things_and_the_next_run_ends_it(
-    tmp_path: Path, shell: tuple[str, ...], linked: bool
-) -> None:
-    bench = Bench(tmp_path, shell, linked)
-    seen = set()
-    for when, at in moments(bench):
-        attempt = {"before": "a", "after": "b"}[when]  # the same again, or another one: what they find is alike
-        bench.reset()
-        assert bench.run("a", at, when)[2], "it was killed"
-        states = bench.states()
-        seen.add(states)
-        if states[0] == "missing":
-            assert not linked
-            assert [tree(path) for path in bench.folder.glob("..next.restore-old-*")] == [NEW]
-        code, output, _killed = bench.run(attempt)
-        assert (code, bench.states(), bench.leftovers()) == (0, ("OLD", "OLD"), []), (when, at, output)
-    assert seen == {("NEW", "NEW"), ("OLD", "NEW"), ("OLD", "OLD")} | (set() if linked else {("missing", "NEW")})
-
-
-def test_a_second_kill_is_no_worse(tmp_path: Path) -> None:
-    bench = Bench(tmp_path, ("sh",))
-    every = moments(bench)
-    firsts = [moment for moment in every if _states_after(bench, moment)[0] in {"missing", "OLD"}]
-    for first, (when, at) in itertools.product(firsts[:4], every):
-        _states_after(bench, first)
-        bench.run("b", at, when)
-        assert "mixed" not in bench.states()
-        code, output, _killed = bench.run("c")
-        assert (code, bench.states(), bench.leftovers()) == (0, ("OLD", "OLD"), []), (first, when, at, output)
-
-
-def _states_after(bench: Bench, moment: tuple[str, int]) -> tuple[str, str]:
-    bench.reset()
-    bench.run("a", moment[1], moment[0])
-    return bench.states()
-
-
-@pytest.mark.parametrize("linked", [False, True], ids=["plain", "linked"])
-def test_a_program_that_fails_changes_nothing_or_is_made_up_for(tmp_path: Path, linked: bool) -> None:
-    bench = Bench(tmp_path, ("sh",), linked)
-    said = set()
-    for at in sorted({at for _when, at in moments(bench)}):
-        bench.reset()
-        code, output, _killed = bench.run("a", at, "fail")
-        wanted = ("OLD", "OLD") if code == 0 else ("NEW", "NEW")
-        assert bench.states() == wanted, (at, output)
-        if code:
-            assert bench.leftovers() == [], (at, output)
-            with override("en"):
-                said.add(registry.find("restore_files").explain(code, output.encode()).split(". ")[-2].split()[-1])
-    assert said
