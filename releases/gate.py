@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from releases import lifecycle
+from releases.actions.restorable import Signed
 from releases.models import ChecklistItem, Deployment, Environment, Host
 
 HOST_CHECK_LIFETIME = timedelta(minutes=10)
@@ -23,8 +24,8 @@ class Blocker:
     """One reason: a stable code, a sentence, a detail line, and what mends it.
 
     `mend` names the button beside it: "prove", "tick", "approve", "unlock", "rebuild", "check_hosts",
-    "pin_host", "release", "deployment", or "" when there is none; `target` is the row it acts on. `state`: the status
-    of what stands in the way, where it has one that must be seen.
+    "pin_host", "release", "deployment", "backup", or "" when there is none; `target` is the row it acts on.
+    `state`: the status of what stands in the way, where it has one that must be seen.
     """
 
     code: str
@@ -50,6 +51,7 @@ def blockers(deployment: Deployment, now: datetime, current_digest: str | None) 
     found += _hosts(deployment, now)
     found += _migration(deployment)
     found += _artifacts(deployment)
+    found += _backups(deployment)
     return found
 
 
@@ -176,6 +178,20 @@ def _migration(deployment: Deployment) -> list[Blocker]:
         detail = _("The release changes the schema; give its migration SQL on the release's page.")
         return [Blocker("migration_missing", _("The migration SQL is missing"), detail, "release", release.pk)]
     return []
+
+
+def _backups(deployment: Deployment) -> list[Blocker]:
+    """A rollback needs every backup that it puts back: the one that is signed, and none known to be damaged."""
+    if deployment.undoes_id is None:
+        return []
+    found = []
+    for backup in Signed(deployment).needed(deployment):
+        if isinstance(backup, str):
+            found.append(Blocker("backup_missing", _("A backup is missing"), backup))
+        elif backup.refuted_at is not None:
+            detail = _("A restore of it was tried and failed. Open the backup's page.")
+            found.append(Blocker("backup_refuted", _("%s can't be restored") % backup, detail, "backup", backup.pk))
+    return found
 
 
 def _artifacts(deployment: Deployment) -> list[Blocker]:

@@ -1,6 +1,7 @@
 """Which backups a rollback puts back: those of the deployment that it undoes, as its plan signs them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from django.db.models import Max, Q
@@ -9,6 +10,7 @@ from django.utils.translation import gettext as _
 from releases.actions.base import ActionError, NotApproved
 from releases.models import Backup, Deployment, Host
 
+RESTORING = ("restore_files", "restore_database")
 SIGNED = ("id", "kind", "name", "location", "sha256", "size", "host_id")
 
 
@@ -35,49 +37,78 @@ def signed(backups: list[Backup]) -> list[dict[str, Any]]:
     return [{name: getattr(backup, name) for name in SIGNED} for backup in backups]
 
 
-def backup_for(deployment: Deployment, link: str, host: Host | None) -> Backup:
-    """The backup of files called `link` on this host that `deployment`, a rollback, puts back.
+class Signed:
+    """The backups that the plan of a rollback names, read in one query."""
 
-    Raises ActionError when its plan names none, NotApproved when it is another one by now.
-    """
-    for entry in _signed_of(deployment, Backup.Kind.FILES, host):
-        if entry["name"] == link:
-            return _approved(entry)
-    words = {"link": link, "host": host.name if host else "-"}
-    sentence = _("There is no backup %(link)s of %(host)s from before the deployment that is undone.")
-    mend = _("Put the files back by hand, and let the next deployment back them up first.")
-    raise ActionError(f"{sentence % words} {mend}")
+    def __init__(self, deployment: Deployment) -> None:
+        rollback = deployment.plan.content.get("rollback")
+        self._entries: list[dict[str, Any]] | None = None if rollback is None else rollback["backups"]
+        numbers = [entry["id"] for entry in self._entries or ()]
+        self._rows = Backup.objects.select_related("attempt__step__deployment__plan").in_bulk(numbers)
+
+    def files(self, link: str, host: Host | None) -> Backup:
+        """The backup of files called `link` on this host.
+
+        Raises ActionError when the plan names none, NotApproved when it is another one by now.
+        """
+        for entry in self._of(Backup.Kind.FILES, host):
+            if entry["name"] == link:
+                return self._approved(entry)
+        words = {"link": link, "host": host.name if host else "-"}
+        sentence = _("There is no backup %(link)s of %(host)s from before the deployment that is undone.")
+        mend = _("Put the files back by hand, and let the next deployment back them up first.")
+        raise ActionError(f"{sentence % words} {mend}")
+
+    def dump(self, parameters: Mapping[str, Any], host: Host | None) -> Backup:
+        """The dump, made on this host, of the database that the parameters name. Raises as `files`."""
+        wanted = _server(parameters)
+        for entry in reversed(self._of(Backup.Kind.DATABASE, host)):
+            row = self._approved(entry)
+            if _server(_made_with(row)) == wanted:
+                return row
+        words = {"database": parameters["database"], "host": host.name if host else "-"}
+        sentence = _("There is no dump of the database %(database)s on %(host)s from before what is undone.")
+        mend = _("Name database, host and port as the step that backs it up does, or restore by hand.")
+        raise ActionError(f"{sentence % words} {mend}")
+
+    def needed(self, deployment: Deployment) -> Iterator[Backup | str]:
+        """For each thing that a step of the plan puts back its backup, or why there is none."""
+        hosts = {host.role: host for host in deployment.environment.hosts.all()}
+        for entry in deployment.plan.content["steps"]:
+            if entry["skipped_because"] or entry["action"] not in RESTORING:
+                continue
+            parameters, host = entry["parameters"], hosts.get(entry["runs_on"])
+            wanted = [file["link"] for file in parameters.get("files", ())]
+            for found in [partial(self.files, link, host) for link in wanted] or [partial(self.dump, parameters, host)]:
+                try:
+                    yield found()
+                except (ActionError, NotApproved) as error:
+                    yield str(error)
+
+    def _of(self, kind: Backup.Kind, host: Host | None) -> list[dict[str, Any]]:
+        if self._entries is None:
+            raise ActionError(
+                _("This step puts back what a rollback undoes. Begin it with “Roll back” on the deployment's page.")
+            )
+        number = host.pk if host else None
+        return [entry for entry in self._entries if entry["kind"] == kind and entry["host_id"] == number]
+
+    def _approved(self, entry: Mapping[str, Any]) -> Backup:
+        """The row that the plan names, if it is still the same."""
+        row = self._rows.get(entry["id"])
+        if row is None or any(getattr(row, name) != entry[name] for name in SIGNED[1:]):
+            raise NotApproved(_("The backup %s is not the one that was approved. Make a new plan.") % entry["name"])
+        return row
+
+
+def backup_for(deployment: Deployment, link: str, host: Host | None) -> Backup:
+    """The backup of files called `link` on this host that `deployment`, a rollback, puts back. Raises as Signed."""
+    return Signed(deployment).files(link, host)
 
 
 def dump_for(deployment: Deployment, parameters: Mapping[str, Any], host: Host | None) -> Backup:
-    """The dump, made on this host, of the database that the parameters name. Raises as `backup_for`."""
-    wanted = _server(parameters)
-    for entry in reversed(_signed_of(deployment, Backup.Kind.DATABASE, host)):
-        row = _approved(entry)
-        if _server(_made_with(row)) == wanted:
-            return row
-    words = {"database": parameters["database"], "host": host.name if host else "-"}
-    sentence = _("There is no dump of the database %(database)s on %(host)s from before the deployment that is undone.")
-    mend = _("Name database, host and port as the step that backs it up does, or restore by hand.")
-    raise ActionError(f"{sentence % words} {mend}")
-
-
-def _signed_of(deployment: Deployment, kind: Backup.Kind, host: Host | None) -> list[dict[str, Any]]:
-    rollback = deployment.plan.content.get("rollback")
-    if rollback is None:
-        raise ActionError(
-            _("This step puts back what a rollback undoes. Begin it with “Roll back” on the deployment's page.")
-        )
-    number = host.pk if host else None
-    return [entry for entry in rollback["backups"] if entry["kind"] == kind and entry["host_id"] == number]
-
-
-def _approved(entry: Mapping[str, Any]) -> Backup:
-    """The row that the plan names, if it is still the same."""
-    row = Backup.objects.select_related("attempt__step__deployment__plan").filter(pk=entry["id"]).first()
-    if row is None or any(getattr(row, name) != entry[name] for name in ("location", "sha256", "size", "name")):
-        raise NotApproved(_("The backup %s is not the one that was approved. Make a new plan.") % entry["name"])
-    return row
+    """The dump of the database that the parameters name, made on this host. Raises as Signed."""
+    return Signed(deployment).dump(parameters, host)
 
 
 def _made_with(row: Backup) -> Mapping[str, Any]:

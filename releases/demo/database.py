@@ -71,13 +71,13 @@ def _create(session: "psycopg.Connection[tuple[object, ...]]", name: str) -> Non
 
 
 def client_programs() -> dict[str, Path]:
-    """pg_dump and psql of this machine. Raises CommandError naming what is missing."""
+    """pg_dump, pg_restore and psql of this machine. Raises CommandError naming what is missing."""
     try:
         server = find_postgres()
     except EmbeddedError:
         server = None
     found: dict[str, Path] = {}
-    for name in ("pg_dump", "psql"):
+    for name in ("pg_dump", "pg_restore", "psql"):
         beside = server.sibling(name) if server else None
         system = shutil.which(name)
         if beside is not None and beside.exists():

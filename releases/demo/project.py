@@ -44,8 +44,10 @@ def load(machine: Machine, database: Database, workspace: Path) -> Project:
         )
     _runbook(project, "deploy", "상세 배포 절차")
     runbook = _runbook(project, "demo", "상세 배포 절차 (데모)")
-    _environment(project, "staging", "스테이징", runbook, position=1)
-    production = _environment(project, "production", "운영", runbook, position=0)
+    _runbook(project, "rollback", "롤백 절차")
+    back = _runbook(project, "demo_rollback", "롤백 절차 (데모)")
+    _environment(project, "staging", "스테이징", runbook, back, position=1)
+    production = _environment(project, "production", "운영", runbook, back, position=0)
     DeployWindow.objects.get_or_create(
         environment=production,
         weekday=DeployWindow.Weekday.WEDNESDAY,
@@ -61,7 +63,7 @@ def load(machine: Machine, database: Database, workspace: Path) -> Project:
     return project
 
 
-def _environment(project: Project, key: str, name: str, runbook: Runbook, position: int) -> Environment:
+def _environment(project: Project, key: str, name: str, runbook: Runbook, back: Runbook, position: int) -> Environment:
     environment, _made = Environment.objects.get_or_create(
         project=project,
         key=key,
@@ -70,6 +72,7 @@ def _environment(project: Project, key: str, name: str, runbook: Runbook, positi
             "is_production": key == "production",
             "zone": "Asia/Seoul",
             "runbook": runbook,
+            "rollback_runbook": back,
             "approvals_required": 1 if key == "production" else 0,
             "downtime_budget": 600,
             "requests_per_minute": 10,
@@ -115,8 +118,9 @@ def _variables(environment: Environment, machine: Machine, database: Database, u
 
 def _runbook(project: Project, key: str, name: str) -> Runbook:
     """The shipped runbook; a newer text becomes a new version unless a person edited it since."""
-    runbook, _made = Runbook.objects.get_or_create(project=project, key=key, defaults={"name": name})
     text = (SEED / f"{key}.yaml").read_text()
+    values = {"name": name, "kind": loader.load(text).kind}
+    runbook, _made = Runbook.objects.get_or_create(project=project, key=key, defaults=values)
     digest = hashlib.sha256(text.encode()).hexdigest()
     latest = runbook.latest()
     if latest is None or (latest.created_by is None and latest.sha256 != digest):

@@ -41,6 +41,15 @@ def require_undoable(deployment: Deployment) -> None:
         raise Conflict(_("#%(later)s changed the environment after #%(number)s. Roll that one back first.") % numbers)
 
 
+def is_undoable(deployment: Deployment) -> bool:
+    """Whether it can be rolled back now."""
+    try:
+        require_undoable(deployment)
+    except EngineError:
+        return False
+    return True
+
+
 def after(deployment: Deployment) -> Deployment | None:
     """What was started in the environment after it, leaving out what did not succeed in undoing it."""
     later = deployment.environment.deployments.filter(started_at__gt=deployment.started_at)
@@ -50,16 +59,27 @@ def after(deployment: Deployment) -> Deployment | None:
 
 def target(undoes: Deployment) -> Release:
     """The release that ran before. Where Cloud Wiki knew none, one is made that says so."""
-    ran = undoes.environment.deployments.filter(status=lifecycle.SUCCEEDED, started_at__lt=undoes.started_at)
-    last = ran.select_related("release").order_by("-started_at").first()
-    if last is not None:
-        return last.release
+    ran = running_before(undoes)
+    if ran is not None:
+        return ran
     release, _made = Release.objects.get_or_create(
         project=undoes.release.project,
-        version=f"before-{undoes.release.version}"[:60],
+        version=name_before(undoes),
         defaults={"commit": NO_COMMIT, "notes": _("What ran before Cloud Wiki's first deployment, #%s.") % undoes.pk},
     )
     return release
+
+
+def running_before(undoes: Deployment) -> Release | None:
+    """The release that the environment's last success before it brought; None where there was none."""
+    ran = undoes.environment.deployments.filter(status=lifecycle.SUCCEEDED, started_at__lt=undoes.started_at)
+    last = ran.select_related("release__project").order_by("-started_at").first()
+    return last.release if last else None
+
+
+def name_before(undoes: Deployment) -> str:
+    """What a release is called that ran before Cloud Wiki knew any."""
+    return f"before-{undoes.release.version}"[:60]
 
 
 def undone_by(deployment: Deployment) -> Deployment | None:

@@ -50,6 +50,7 @@ def _button(blocker: Blocker, item: ChecklistItem | None, may_operate: bool) -> 
         "unlock": ("releases:environment", _("Go to the lock"), "lock"),
         "pin_host": ("releases:host", _("Enrol the host"), "fingerprint-pattern"),
         "release": ("releases:release", _("Go to the release"), "package"),
+        "backup": ("releases:backup", _("Go to the backup"), "archive"),
         "deployment": ("releases:deployment", _("Go to the deployment"), "rocket"),
     }
     if blocker.mend in posts and blocker.target and may_operate:

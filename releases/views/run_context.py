@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from releases import lifecycle
+from releases.engine import roll_back
 from releases.models import Deployment, Phase, Step
 from releases.probes.clock import Downtime, downtime
 from releases.templatetags.figures import clock as as_clock
@@ -47,6 +48,7 @@ def build(run: Run) -> dict[str, Any]:
         "elapsed": deployment.elapsed(run.now),
         "ticking": deployment.is_active,
         "cancellable": cancellable,
+        **_undoing(run),
         "approvers": [str(approval.user) for approval in approvals(deployment)],
         "downtime": clock_context(run, down),
         "flow": flow(run),
@@ -58,6 +60,12 @@ def build(run: Run) -> dict[str, Any]:
         "dock": dock(run, down, cancellable),
         **rail_context.build(run),
     }
+
+
+def _undoing(run: Run) -> dict[str, Any]:
+    """Whether its reader may roll it back now, and the rollback that did."""
+    undone_by = roll_back.undone_by(run.deployment) if run.deployment.is_finished else None
+    return {"undoable": run.may_operate and roll_back.is_undoable(run.deployment), "undone_by": undone_by}
 
 
 def favicon(status: str) -> str:

@@ -31,7 +31,11 @@ class NewRunbookForm(forms.ModelForm[Runbook]):
     shipped = forms.ChoiceField(
         label=gettext_lazy("Begin with"),
         required=False,
-        choices=[("", gettext_lazy("an empty text")), ("deploy", gettext_lazy("the team's deploy procedure"))],
+        choices=[
+            ("", gettext_lazy("an empty text")),
+            ("deploy", gettext_lazy("the team's deploy procedure")),
+            ("rollback", gettext_lazy("the team's rollback procedure")),
+        ],
     )
     file = forms.FileField(label=gettext_lazy("or a file (YAML)"), required=False)
 
