@@ -27,7 +27,7 @@ deployment_urls: list[URLPattern | URLResolver] = [
     path("deployments/new", deployments.new_deployment, name="new_deployment"),
     path("deployments/<int:number>/", deployments.deployment, name="deployment"),
     path("deployments/<int:number>/live", deployments.live, name="live"),
-    path("deployments/<int:number>/roll-back", roll_back.ask, name="ask_roll_back"),
+    path("deployments/<int:number>/roll-back", roll_back.roll_back, name="roll_back"),
 ]
 
 deployment_verbs: list[URLPattern | URLResolver] = [
@@ -37,7 +37,6 @@ deployment_verbs: list[URLPattern | URLResolver] = [
     path("deployments/<int:number>/approve", consent.approve, name="approve"),
     path("deployments/<int:number>/start", consent.start_deployment, name="start"),
     path("deployments/<int:number>/cancel", decide.cancel, name="cancel"),
-    path("deployments/<int:number>/roll-back/draft", roll_back.make, name="roll_back"),
     path("approvals/<int:number>/withdraw", consent.withdraw, name="withdraw"),
     path("checklist/<int:number>/tick", consent.tick, name="tick"),
     path("checklist/<int:number>/untick", consent.untick, name="untick"),

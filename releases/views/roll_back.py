@@ -6,70 +6,76 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_http_methods
 
 from releases import permissions
 from releases.actions import restorable
-from releases.engine import clock, plan, prepare, roll_back, wake
+from releases.engine import clock, plan, prepare, wake
+from releases.engine import roll_back as engine
 from releases.engine.errors import EngineError
-from releases.models import Backup, Deployment, Release
+from releases.models import Backup, Deployment
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.runbooks.plan import PlannedStep
-from releases.views.answers import verb
+from releases.views.run_state import local
 
 PARTS = ("environment__project", "environment__rollback_runbook", "release__project", "plan")
 
 
-@require_GET
+@require_http_methods(["GET", "POST"])
 @member_required
-def ask(request: HttpRequest, number: int) -> HttpResponse:
-    """What a rollback of the deployment would do; nothing is made or run yet."""
+def roll_back(request: HttpRequest, number: int) -> HttpResponse:
+    """What a rollback of the deployment would do; a POST makes its draft, which the gate guards like any other."""
     deployment = permissions.get(Deployment, signed_in(request), Need.OPERATE, *PARTS, pk=number)
     context = {"deployment": deployment, "section": "deployments", "key": uuid.uuid4().hex}
     try:
-        roll_back.require_undoable(deployment)
+        if request.method == "POST":
+            return redirect("releases:deployment", _made(request, deployment).pk)
+        engine.require_undoable(deployment)
         context |= _preview(deployment)
     except EngineError as error:
         context["problem"] = str(error)
-    return render(request, "releases/roll_back.html", context)
+    return render(request, "releases/roll_back.html", context, status=409 if request.method == "POST" else 200)
 
 
-@verb
-def make(request: HttpRequest, number: int) -> HttpResponse:
-    """Make the rollback's draft; it is checked, approved and started like any other deployment."""
-    deployment = permissions.get(Deployment, signed_in(request), Need.OPERATE, *PARTS, pk=number)
+def _made(request: HttpRequest, deployment: Deployment) -> Deployment:
     key = request.POST.get("idempotency_key", "")
-    if not 8 <= len(key) <= 64:
+    if not 8 <= len(key) <= 64 or "\0" in key:
         raise EngineError(_("Open the page again, and press the button there."))
-    made, is_new = roll_back.draft(deployment, signed_in(request), actor(request), key)
+    made, is_new = engine.draft(deployment, signed_in(request), actor(request), key)
     if is_new:
         wake.send("check_hosts", deployment.environment_id)
-    return redirect("releases:deployment", made.pk)
+    return made
 
 
 def _preview(deployment: Deployment) -> dict[str, Any]:
     """The plan as it would be, without keeping it. Raises EngineError where there can be none."""
     environment = deployment.environment
-    release = roll_back.running_before(deployment) or _unnamed(deployment)
+    before = engine.running_before(deployment)
     version = prepare.runbook_version(environment, deployment)
     now = clock.now()
-    content = plan.content_of(release, environment, version, f"{environment.local(now):%Y%m%d}", deployment)
+    content = plan.content_of(
+        before or deployment.release, environment, version, f"{environment.local(now):%Y%m%d}", deployment
+    )
     steps = [PlannedStep.from_json(entry) for entry in content["steps"]]
     backups = restorable.candidates(deployment)
     dumps = [backup for backup in backups if backup.kind == Backup.Kind.DATABASE]
     has_restore = any(step.action == "restore_database" and not step.skipped_because for step in steps)
     return {
-        "to": release,
-        "steps": [step for step in steps if not step.skipped_because],
+        "to": before.version if before else engine.name_before(deployment),
+        "steps": [
+            {
+                "number": step.number,
+                "title": local(step.title),
+                "lines": step.lines,
+                "estimate": step.estimate,
+                "opens_downtime": step.opens_downtime,
+                "closes_downtime": step.closes_downtime,
+            }
+            for step in steps
+            if not step.skipped_because
+        ],
         "totals": content["totals"],
         "backups": backups,
         "data_since": dumps[-1].created_at if has_restore and dumps else None,
-        "last": roll_back.last_taken(deployment),
+        "last": engine.last_taken(deployment),
     }
-
-
-def _unnamed(deployment: Deployment) -> Release:
-    """A release that is only shown: the row is made with the draft."""
-    return Release(
-        project=deployment.release.project, version=roll_back.name_before(deployment), commit=roll_back.NO_COMMIT
-    )

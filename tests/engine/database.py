@@ -17,6 +17,10 @@ class Server:
     parameters: dict[str, Any]
     session: psycopg.Connection[tuple[Any, ...]]
 
+    def reach(self, name: str = "") -> psycopg.Connection[tuple[Any, ...]]:
+        """A new session, on the database that has this name now; without one, the test's own."""
+        return psycopg.connect(**keys(), dbname=name or self.parameters["database"], autocommit=True)
+
 
 def keys() -> dict[str, Any]:
     """What reaches the server of the tests."""
@@ -34,7 +38,9 @@ def new_database() -> Iterator[Server]:
             parameters = {"database": name, "user": reach["user"]}
             parameters |= {n: str(reach[n]) for n in ("host", "port") if n in reach}
             yield Server(parameters, session)
-        admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        rows = admin.execute("SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [name]).fetchall()
+        for (made,) in rows:  # it and what a restore kept of it
+            admin.execute(f'DROP DATABASE "{made}" WITH (FORCE)')
 
 
 def databases() -> set[str]:

@@ -75,6 +75,7 @@ READABLE = {
     "api/deployments/<int:number>",
 }
 FORMS = {
+    "deployments/<int:number>/roll-back",
     "releases/<int:number>/edit",
     "runbooks/<int:number>/edit",
     "hosts/<int:number>/edit",

@@ -25,6 +25,17 @@ TABLE = [
     ("13", "로그 모니터링", "전체팀", ["tail -f /app/backend/logs/app.log", "pm2 logs nextjs"], 10, "초기 안정화 확인"),
     ("14", "서비스 정상화 공지", "운영팀", ["공지사항 업데이트"], 2, ""),
 ]  # fmt: skip
+# The same of the written rollback: what is put back is named by the plan, so its commands are the names of backups.
+ROLLBACK = [
+    ("1", "Backend 서비스 중단", "DevOps", ["sudo systemctl stop spring-boot"], 1, "다운타임 시작"),
+    ("2", "Frontend 서비스 중단", "DevOps", ["pm2 stop nextjs"], 1, ""),
+    ("3", "Backend 백업본 복원", "DevOps", ["cp app.jar.bak /app/backend/app.jar"], 1, ""),
+    ("4", "Frontend 백업본 복원", "DevOps", ["cp -r .next.bak /app/frontend/.next"], 1, ""),
+    ("5", "DB 데이터 복원", "DevOps", ["pg_restore -U postgres -d moyeo"], 3, "스키마 변경 시"),
+    ("6", "Backend 서비스 시작", "DevOps", ["sudo systemctl start spring-boot"], 1, ""),
+    ("7", "Frontend 서비스 시작", "DevOps", ["pm2 start nextjs"], 1, "다운타임 종료"),
+    ("8", "정상 동작 확인", "DevOps", ["curl http://localhost:8080/health", "curl http://localhost:3000"], 2, ""),
+]
 BOXES = [
     "배포할 코드의 Git 브랜치/커밋 확인",
     "로컬 빌드 성공 확인 (BE: `./gradlew build`, FE: `npm run build`)",
@@ -42,7 +53,8 @@ DEMO = {
 
 
 def plan(name="deploy", **facts):
-    return fill(load(seed_text(name)), {**VALUES, **DEMO} if name == "demo" else VALUES, [], facts)
+    values = {**VALUES, **DEMO} if name.startswith("demo") else VALUES
+    return fill(load(seed_text(name)), values, [], facts)
 
 
 def test_the_fourteen_steps_are_those_of_the_table():
@@ -53,6 +65,21 @@ def test_the_fourteen_steps_are_those_of_the_table():
         for step in steps
     ]  # fmt: skip
     assert shown == TABLE
+    assert all(step.title.en for step in steps)
+
+
+@pytest.mark.parametrize("name", ["rollback", "demo_rollback"])
+def test_the_eight_steps_of_the_rollback_are_those_of_the_table(name):
+    steps = plan(name, schema_changed=True)
+    words = [
+        (step.number, step.title.ko, step.role.value, list(step.lines), step.estimate // 60, step.note.ko)
+        for step in steps
+    ]
+    if name == "rollback":
+        assert words == ROLLBACK
+    assert [(*row[:3], *row[4:]) for row in words] == [(*row[:3], *row[4:]) for row in ROLLBACK]
+    assert totals(steps) == (11 * 60, 9 * 60)
+    assert totals(plan(name)) == (8 * 60, 6 * 60)
     assert all(step.title.en for step in steps)
 
 

@@ -1,0 +1,234 @@
+"""The whole way back: a deployment backs up and replaces, a rollback puts back what it had, past the same gate."""
+
+import hashlib
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.utils.translation import override
+
+from releases import lifecycle
+from releases.audit import Actor
+from releases.engine import clock, consent, driver, prepare, roll_back, start
+from releases.engine.errors import Blocked, EngineError
+from releases.models import Backup, Deployment, Host, Release
+from tests.engine.database import Server, new_database
+from tests.engine.stage import STEP, Stage, runbook
+from tests.factories import save_version
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Team:
+    """An application on a real host: one file, one folder, one database; a deploy and a rollback runbook."""
+
+    def __init__(self, stage: Stage, server: Server) -> None:
+        self.stage, self.server, self.world = stage, server, stage.world
+        self.app = stage.home / "app"
+        self.environment = stage.world.environment
+        server.session.execute("CREATE TABLE meal (id int PRIMARY KEY, name text)")
+        server.session.execute("INSERT INTO meal SELECT n, 'old' FROM generate_series(1, 50) n")
+        self._files("old")
+        files = [
+            {"path": str(self.app / "app.jar"), "link": "app.jar.bak"},
+            {"path": str(self.app / ".next"), "link": ".next.bak", "folder": True},
+        ]
+        keep = {"files": files, "destination": str(stage.home / "backup")}
+        change = f"cd {self.app} && echo new > app.jar && rm -r .next && mkdir .next && echo new > .next/BUILD_ID"
+        self.deploy_steps = [
+            self._step("files", "backup_files", keep),
+            self._step("data", "backup_database", {**server.parameters, "destination": "dump"}),
+            self._step("replace", "shell", {"command": change}, opens_downtime=True),
+            self._step("migrate", "sql", server.parameters, condition="schema_changed", closes_downtime=True),
+        ]
+        back = [
+            self._step("files_back", "restore_files", {"files": files}, opens_downtime=True),
+            self._step("data_back", "restore_database", server.parameters, condition="schema_changed"),
+            self._step("verify", "shell", {"command": f"test -s {self.app}/app.jar"}, closes_downtime=True),
+        ]
+        self.world.save_runbook(runbook(self.deploy_steps))
+        made = self.world.project.runbooks.create(key="back", name="Back", kind="rollback")
+        save_version(made, runbook(back, kind="rollback"))
+        self.environment.rollback_runbook = made
+        self.environment.save()
+
+    @staticmethod
+    def _step(key: str, action: str, parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
+        return {**STEP, "key": key, "action": action, "parameters": parameters, **more}
+
+    def _files(self, text: str) -> None:
+        (self.app / ".next").mkdir(parents=True)
+        (self.app / "app.jar").write_text(f"{text}\n")
+        (self.app / ".next" / "BUILD_ID").write_text(f"{text}\n")
+
+    def seen(self) -> tuple[str, str, list[Any]]:
+        """What lies there now: the file, the folder, the table."""
+        with self.server.reach() as session:
+            rows = session.execute("SELECT count(*), min(name), max(name) FROM meal").fetchall()
+        return (self.app / "app.jar").read_text(), (self.app / ".next" / "BUILD_ID").read_text(), rows
+
+    def run(self, deployment: Deployment) -> Deployment:
+        """Approve, start and drive it to where it stops."""
+        Host.objects.filter(pk=self.world.host.pk).update(last_checked_at=clock.now(), last_check_ok=True)
+        approver, digest = self.world.approver, deployment.plan.digest
+        consent.approve(deployment, approver, Actor(approver), digest)
+        start.start(deployment, self.world.requester, Actor(self.world.requester), digest)
+        driver.drive(deployment.pk)
+        deployment.refresh_from_db()
+        return deployment
+
+    def deploy(self, version: str, sql: str = "") -> Deployment:
+        release = Release.objects.create(
+            project=self.world.project, version=version, commit="abcdef1", schema_changed=bool(sql),
+            migration_name="V2.sql" if sql else "", migration_sql=sql,
+        )  # fmt: skip
+        user = self.world.requester
+        made, _new = prepare.prepare(release, self.environment, user, Actor(user), uuid.uuid4().hex)
+        done = self.run(made)
+        assert done.status == lifecycle.SUCCEEDED, [(s.key, s.status, s.reason) for s in done.steps.all()]
+        return done
+
+    def draft_back(self, undoes: Deployment, key: str = "") -> Deployment:
+        user = self.world.requester
+        return roll_back.draft(undoes, user, Actor(user), key or uuid.uuid4().hex)[0]
+
+
+@pytest.fixture
+def team(stage: Stage, settings: LazySettings) -> Any:
+    settings.SSH_KEY_FILE = stage.server.client_key
+    with new_database() as server:
+        yield Team(stage, server)
+
+
+NEW = ("new\n", "new\n")
+
+
+def test_files_and_data_are_back_and_what_was_written_since_is_kept(team: Team) -> None:
+    before = team.seen()
+    deployed = team.deploy("v2", "UPDATE meal SET name = 'new'; ALTER TABLE meal ADD tag text;")
+    assert team.seen()[:2] == NEW
+    back = team.run(team.draft_back(deployed))
+    assert back.status == lifecycle.SUCCEEDED, [(s.key, s.status, s.reason) for s in back.steps.all()]
+    assert (back.kind, back.undoes, back.release.version) == ("rollback", deployed, "before-v2")
+    assert team.seen() == before
+    kept = back.steps.get(key="data_back").attempts.get().evidence["kept"]
+    with team.server.reach(kept) as session:
+        assert session.execute("SELECT DISTINCT name FROM meal").fetchall() == [("new",)]
+        session.execute("SELECT tag FROM meal")
+    assert roll_back.undone_by(deployed) == back
+    assert back.downtime_opened_at is not None and back.downtime_closed_at is not None
+
+
+def test_without_a_change_of_the_schema_the_database_is_left_alone(team: Team) -> None:
+    deployed = team.deploy("v2")
+    with team.server.reach() as session:
+        session.execute("INSERT INTO meal VALUES (51, 'ordered meanwhile')")
+    back = team.run(team.draft_back(deployed))
+    assert back.status == lifecycle.SUCCEEDED
+    assert team.seen() == ("old\n", "old\n", [(51, "old", "ordered meanwhile")])
+    assert back.steps.get(key="data_back").status == lifecycle.SKIPPED
+
+
+def test_it_goes_back_to_the_release_that_ran_before(team: Team) -> None:
+    first = team.deploy("v2")
+    second = team.deploy("v3")
+    with override("en"), pytest.raises(EngineError, match="Roll that one back first"):
+        team.draft_back(first)
+    back = team.run(team.draft_back(second))
+    assert (back.release.version, back.status) == ("v2", lifecycle.SUCCEEDED)
+    with override("en"), pytest.raises(EngineError, match="changed the environment after"):
+        team.draft_back(second)
+    with override("en"), pytest.raises(EngineError, match="Only a deploy"):
+        team.draft_back(back)
+    with override("en"), pytest.raises(EngineError, match="has not been started"):
+        team.draft_back(team.world.draft())
+    assert team.deploy("v4").undoes is None
+
+
+def test_one_press_is_one_rollback(team: Team) -> None:
+    deployed = team.deploy("v2")
+    first = team.draft_back(deployed, "one-press-of-it")
+    assert team.draft_back(deployed, "one-press-of-it") == first
+    assert team.draft_back(deployed, "another-press") != first
+
+
+def test_a_rollback_that_failed_can_be_made_again(team: Team) -> None:
+    deployed = team.deploy("v2")
+    jar = Backup.objects.get(name="app.jar.bak")
+    whole = Path(jar.location).read_bytes()
+    Path(jar.location).write_bytes(b"damaged\n")
+    failed = team.run(team.draft_back(deployed))
+    assert failed.steps.get(key="files_back").status == lifecycle.FAILED
+    assert team.seen()[:2] == NEW, "nothing was touched"
+    Deployment.objects.filter(pk=failed.pk).update(status=lifecycle.FAILED, finished_at=clock.now())
+    Path(jar.location).write_bytes(whole)
+    assert team.run(team.draft_back(deployed)).status == lifecycle.SUCCEEDED
+    assert team.seen()[:2] == ("old\n", "old\n")
+
+
+def change_host(team: Team) -> None:
+    Host.objects.filter(pk=team.world.host.pk).update(address="127.0.0.2")
+
+
+def lock(team: Team) -> None:
+    from releases.engine import locks
+
+    user = team.world.approver
+    locks.lock(team.environment, user, Actor(user), "not now", timedelta(hours=1))
+
+
+def another_backup(team: Team) -> None:
+    row = Backup.objects.get(name="app.jar.bak")
+    row.pk, row.location = None, "/somewhere/else"  # type: ignore[assignment]
+    row.save()
+
+
+SHUT: dict[str, Callable[[Team], object]] = {
+    "not approved": lambda team: None,
+    "a swapped digest": lambda team: Backup.objects.filter(name="app.jar.bak").update(sha256="0" * 64),
+    "a swapped place": lambda team: Backup.objects.filter(name=".next.bak").update(location="/tmp/evil"),
+    "another backup": another_backup,
+    "a backup that is gone": lambda team: Backup.objects.filter(name=".next.bak").update(deployment=None),
+    "a refuted backup": lambda team: Backup.objects.filter(kind="database").update(refuted_at=clock.now()),
+    "another host": change_host,
+    "a locked environment": lock,
+    "another runbook": lambda team: another_runbook(team),
+    "another deployment": lambda team: start_another(team),
+}
+
+
+def another_runbook(team: Team) -> None:
+    assert team.environment.rollback_runbook is not None
+    steps = [{**STEP, "action": "wait", "parameters": {"seconds": 0}}]
+    save_version(team.environment.rollback_runbook, runbook(steps, kind="rollback"))
+
+
+def start_another(team: Team) -> None:
+    other = team.world.draft()
+    Deployment.objects.filter(pk=other.pk).update(status=lifecycle.RUNNING, started_at=clock.now())
+
+
+@pytest.mark.parametrize("change", SHUT)
+def test_nothing_gets_past_the_gate(team: Team, change: str) -> None:
+    """An approved draft and one that is not, each with its own digest and with another: ten times four ways in."""
+    sql = "ALTER TABLE meal ADD tag text;"
+    deployed = team.deploy("v2", sql)
+    user, approver = team.world.requester, team.world.approver
+    drafts = [team.draft_back(deployed) for _ in range(2)]
+    digest = drafts[0].plan.digest
+    if change != "not approved":
+        consent.approve(drafts[0], approver, Actor(approver), digest)
+    Host.objects.filter(pk=team.world.host.pk).update(last_checked_at=clock.now(), last_check_ok=True)
+    SHUT[change](team)
+    wrong = hashlib.sha256(b"another plan").hexdigest()
+    for draft, given in ((drafts[0], digest), (drafts[0], wrong), (drafts[1], digest), (drafts[1], wrong)):
+        draft.refresh_from_db()
+        with pytest.raises(Blocked):
+            start.start(draft, user, Actor(user), given)
+        draft.refresh_from_db()
+        assert draft.status == lifecycle.DRAFT
+    assert team.seen()[:2] == NEW
