@@ -1,6 +1,6 @@
 """Which backups a rollback puts back: those of the deployment that it undoes, as its plan signs them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -10,12 +10,14 @@ from django.utils.translation import gettext as _
 from releases.actions.base import ActionError, NotApproved
 from releases.models import Backup, Deployment, Host
 
-RESTORING = ("restore_files", "restore_database")
+KINDS = {"restore_files": Backup.Kind.FILES, "restore_database": Backup.Kind.DATABASE}
+RESTORING = tuple(KINDS)
 SIGNED = ("id", "kind", "name", "location", "sha256", "size", "host_id")
 
 
-def candidates(undoes: Deployment) -> list[Backup]:
-    """The newest backup of each thing that holds what ran before `undoes`, in a fixed order.
+def candidates(undoes: Deployment, actions: Collection[str] = RESTORING) -> list[Backup]:
+    """The newest backup of each thing that holds what ran before `undoes`, in a fixed order, as far as one of these
+    actions puts it back.
 
     Its own ones, and those that a check took for another draft between the last deployment's end and its start.
     """
@@ -26,7 +28,8 @@ def candidates(undoes: Deployment) -> list[Backup]:
     if replaced is not None:
         earlier &= Q(created_at__gt=replaced)
     newest: dict[tuple[str, int | None, str], Backup] = {}
-    rows = undoes.environment.backups.filter(mine | earlier).select_related("attempt__step")
+    kinds = [kind for action, kind in KINDS.items() if action in actions]
+    rows = undoes.environment.backups.filter(mine | earlier, kind__in=kinds).select_related("attempt__step")
     for backup in rows.order_by("created_at", "pk"):
         newest[backup.kind, backup.host_id, backup.series] = backup
     return sorted(newest.values(), key=lambda backup: backup.pk)

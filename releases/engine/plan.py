@@ -65,18 +65,13 @@ def content_of(
     A rollback goes back over what the deployment it `undoes` changed, and signs the backups that it puts back.
     """
     runbook = _load(version)
-    if undoes and runbook.kind != DeploymentKind.ROLLBACK:
-        sentence = _("%(runbook)s is a runbook of the kind %(kind)s; a rollback needs one whose kind is rollback.")
-        raise PlanError(sentence % {"runbook": version.runbook, "kind": runbook.kind})
+    if undoes:
+        _require_rollback(version, runbook)
     secrets = {v.name: v.version for v in environment.variables.all() if v.is_secret}
     values = _values(runbook, release, environment, date, secrets)
     changed = undoes.release if undoes else release
     facts = {"schema_changed": changed.schema_changed, "nginx_changed": changed.nginx_changed}
-    hosts = {h.role: {"server": h.address, "user": h.user} for h in environment.hosts.all()}
-    try:
-        steps = plan.fill(runbook, values, frozenset(secrets), facts, hosts)
-    except plan.PlanErrors as error:
-        raise PlanError(str(error)) from error
+    steps = _filled(runbook, values, secrets, facts, environment)
     _require_secrets(steps, environment, secrets)
     totals = plan.totals(steps)
     checklist = [_item(item) for item in runbook.checklist if not item.condition or facts[item.condition]]
@@ -96,14 +91,35 @@ def content_of(
         "totals": {"estimate": totals.estimate, "downtime": totals.downtime},
         "checklist": checklist,
         "steps": [step.to_json() for step in steps],
-        **({"rollback": _rollback(undoes)} if undoes else {}),
+        **({"rollback": _rollback(undoes, steps)} if undoes else {}),
     }
 
 
-def _rollback(undoes: Deployment) -> dict[str, Any]:
-    """What is undone, and what is put back for it."""
-    backups = restorable.signed(restorable.candidates(undoes))
+def _rollback(undoes: Deployment, steps: tuple[plan.PlannedStep, ...]) -> dict[str, Any]:
+    """What is undone, and what the steps put back for it."""
+    actions = {step.action for step in steps if not step.skipped_because}
+    backups = restorable.signed(restorable.candidates(undoes, actions))
     return {"undoes": undoes.pk, "version": undoes.release.version, "backups": backups}
+
+
+def _filled(
+    runbook: model.Runbook,
+    values: dict[str, str],
+    secrets: dict[str, int],
+    facts: dict[str, bool],
+    environment: Environment,
+) -> tuple[plan.PlannedStep, ...]:
+    hosts = {h.role: {"server": h.address, "user": h.user} for h in environment.hosts.all()}
+    try:
+        return plan.fill(runbook, values, frozenset(secrets), facts, hosts)
+    except plan.PlanErrors as error:
+        raise PlanError(str(error)) from error
+
+
+def _require_rollback(version: RunbookVersion, runbook: model.Runbook) -> None:
+    if runbook.kind != DeploymentKind.ROLLBACK:
+        sentence = _("%(runbook)s is a runbook of the kind %(kind)s; a rollback needs one whose kind is rollback.")
+        raise PlanError(sentence % {"runbook": version.runbook, "kind": runbook.kind})
 
 
 def _load(version: RunbookVersion) -> model.Runbook:

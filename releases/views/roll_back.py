@@ -57,9 +57,8 @@ def _preview(deployment: Deployment) -> dict[str, Any]:
         before or deployment.release, environment, version, f"{environment.local(now):%Y%m%d}", deployment
     )
     steps = [PlannedStep.from_json(entry) for entry in content["steps"]]
-    backups = restorable.candidates(deployment)
+    backups = restorable.candidates(deployment, {step.action for step in steps if not step.skipped_because})
     dumps = [backup for backup in backups if backup.kind == Backup.Kind.DATABASE]
-    has_restore = any(step.action == "restore_database" and not step.skipped_because for step in steps)
     return {
         "to": before.version if before else engine.name_before(deployment),
         "steps": [
@@ -76,6 +75,6 @@ def _preview(deployment: Deployment) -> dict[str, Any]:
         ],
         "totals": content["totals"],
         "backups": backups,
-        "data_since": dumps[-1].created_at if has_restore and dumps else None,
+        "data_since": dumps[-1].created_at if dumps else None,
         "last": engine.last_taken(deployment),
     }
