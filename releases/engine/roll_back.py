@@ -28,13 +28,17 @@ def draft(undoes: Deployment, user: User, actor: Actor, idempotency_key: str) ->
 
 
 def require_undoable(deployment: Deployment) -> None:
-    """Raise EngineError unless the deployment is the last one that changed its environment, and has ended."""
+    """Raise EngineError unless the deployment has ended and is the last one whose changes are still in effect."""
     if deployment.kind not in UNDOABLE:
         raise EngineError(_("Only a deploy can be rolled back; #%s is of another kind.") % deployment.pk)
     if deployment.started_at is None:
         raise Conflict(_("#%s has not been started: there is nothing to roll back.") % deployment.pk)
     if not deployment.is_finished:
         raise Conflict(_("#%s has not ended. Cancel it first, or let it end.") % deployment.pk)
+    undone = undone_by(deployment)
+    if undone is not None:
+        numbers = {"number": deployment.pk, "undone": undone.pk}
+        raise Conflict(_("#%(number)s was rolled back already, by #%(undone)s.") % numbers)
     later = after(deployment)
     if later is not None:
         numbers = {"number": deployment.pk, "later": later.pk}
@@ -51,10 +55,10 @@ def is_undoable(deployment: Deployment) -> bool:
 
 
 def after(deployment: Deployment) -> Deployment | None:
-    """What was started in the environment after it, leaving out what did not succeed in undoing it."""
+    """The last deployment that changed the environment after it and was not undone."""
     later = deployment.environment.deployments.filter(started_at__gt=deployment.started_at)
-    others = later.exclude(undoes=deployment, status__in=lifecycle.FINISHED - {lifecycle.SUCCEEDED})
-    return others.order_by("started_at").first()
+    standing = later.exclude(kind=DeploymentKind.ROLLBACK).exclude(rollbacks__status=lifecycle.SUCCEEDED)
+    return standing.order_by("-started_at").first()
 
 
 def target(undoes: Deployment) -> Release:

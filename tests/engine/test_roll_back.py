@@ -140,12 +140,16 @@ def test_it_goes_back_to_the_release_that_ran_before(team: Team) -> None:
         team.draft_back(first)
     back = team.run(team.draft_back(second))
     assert (back.release.version, back.status) == ("v2", lifecycle.SUCCEEDED)
-    with override("en"), pytest.raises(EngineError, match="changed the environment after"):
+    with override("en"), pytest.raises(EngineError, match=f"was rolled back already, by #{back.pk}"):
         team.draft_back(second)
     with override("en"), pytest.raises(EngineError, match="Only a deploy"):
         team.draft_back(back)
     with override("en"), pytest.raises(EngineError, match="has not been started"):
         team.draft_back(team.world.draft())
+    assert team.seen()[:2] == NEW
+    further = team.run(team.draft_back(first))
+    assert (further.release.version, further.status) == ("before-v2", lifecycle.SUCCEEDED)
+    assert team.seen()[:2] == ("old\n", "old\n")
     assert team.deploy("v4").undoes is None
 
 
