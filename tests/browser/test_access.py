@@ -22,7 +22,17 @@ NOT_PAGES = {"events", "live", "log_lines", "log_raw", "attempt_file", "runbook_
 
 POSTS = {pattern.name for pattern in urls.deployment_verbs} | {
     *("add_artifact", "record_artifact", "validate_runbook", "scan_host", "pin_host", "unpin_host", "check_host"),
-    *("lock", "unlock", "take_over", "set_variable", "add_window", "set_probe", "delete_variable", "remove_window"),
+    *(
+        "prove_backup",
+        "lock",
+        "unlock",
+        "take_over",
+        "set_variable",
+        "add_window",
+        "set_probe",
+        "delete_variable",
+        "remove_window",
+    ),
 }
 
 
@@ -50,6 +60,13 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
     found["running"] = f"/deployments/{minjun.prepare(Staging.name)}/"
     minjun.press_start()
     eventually(lambda: talk.times_begun)
+    found["roll_back"] = f"{found['succeeded']}roll-back"
+    # Its check takes the first backups.
+    minjun.post(f"{found['deployment']}prove")
+    minjun.open("/backups/")
+    first = minjun.page.locator("td.lead a").first
+    eventually(lambda: first.count() or (minjun.page.reload() and False))
+    found["backup"] = str(first.get_attribute("href"))
     runbook = staging.runbook
     found |= {"runbook": runbook, "edit_runbook": f"{runbook}edit", "new_runbook": "/runbooks/new"}
     for name, path in {"release": "/releases/1/", "host": "/hosts/1/", "environment": "/environments/1/"}.items():

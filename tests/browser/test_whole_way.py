@@ -112,6 +112,37 @@ def test_a_release_goes_the_whole_way(wiki: Wiki, come: Come) -> None:
     assert done["downtime"]["measured"] > 0, done["downtime"]
     expect(page.locator("#downtime .tri dd").nth(2)).not_to_have_text(re.compile("^–"))
     assert "v1.2.0" in seoyeon.open("/").locator(".envs .card").first.inner_text()
+    prove_a_backup(minjun, number)
+    roll_back(minjun, seoyeon, number)
+    assert "before-v1.2.0" in seoyeon.open("/").locator(".envs .card").first.inner_text()
+
+
+def prove_a_backup(person: Person, number: int) -> None:
+    """Have the dump that the deployment took restored elsewhere and compared; the page follows by itself."""
+    page = person.open("/backups/?kind=database")
+    page.locator("tr", has=page.locator(f"a[href='/deployments/{number}/']")).locator("td.lead a").click()
+    page.get_by_role("button", name="Prove it").click()
+    expect(page.locator("dl.kv dd").first).to_contain_text("restored in", timeout=LONG)
+    expect(page.locator("#seen .s-succeeded").first).to_be_visible()
+    expect(page.locator("#seen")).not_to_have_attribute("hx-trigger", "every 2s")
+
+
+def roll_back(person: Person, approver: Person, number: int) -> None:
+    """One press on the deployment's page, an approval, a start: what ran before runs again."""
+    page = person.open(f"/deployments/{number}/")
+    page.get_by_role("link", name="Roll back…").click()
+    expect(page.locator("h1")).to_contain_text("before-v1.2.0")
+    expect(page.locator("main")).to_contain_text("The database stays as it is")
+    page.get_by_role("button", name="Make the rollback's plan").click()
+    page.wait_for_url(re.compile(r"/deployments/\d+/$"))
+    back = person.number()
+    expect(page.locator("section[aria-labelledby=back-title] li")).to_have_count(2)
+    approver.open(f"/deployments/{back}/").get_by_role("button", name="Approve this plan").click()
+    person.press_start()
+    done = person.until_over(back)
+    assert done["status"] == "succeeded", done
+    assert done["downtime"]["measured"] > 0, done["downtime"]
+    expect(person.open(f"/deployments/{number}/").locator("dl.meta")).to_contain_text("Undone by")
 
 
 def test_a_forged_start_is_refused_and_runs_nothing(come: Come) -> None:
