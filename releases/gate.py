@@ -174,16 +174,14 @@ def _hosts(deployment: Deployment, now: datetime) -> list[Blocker]:
 
 def _migration(deployment: Deployment) -> list[Blocker]:
     release = deployment.release
-    if release.schema_changed and not release.migration_sql.strip():
+    if deployment.undoes_id is None and release.schema_changed and not release.migration_sql.strip():
         detail = _("The release changes the schema; give its migration SQL on the release's page.")
         return [Blocker("migration_missing", _("The migration SQL is missing"), detail, "release", release.pk)]
     return []
 
 
 def _backups(deployment: Deployment) -> list[Blocker]:
-    """A rollback needs every backup that it puts back: the one that is signed, and none known to be damaged."""
-    if deployment.undoes_id is None:
-        return []
+    """What steps put back must be there, as it was signed, and not be known to be damaged."""
     found = []
     for backup in Signed(deployment).needed(deployment):
         if isinstance(backup, str):

@@ -27,7 +27,7 @@ deployment_urls: list[URLPattern | URLResolver] = [
     path("deployments/new", deployments.new_deployment, name="new_deployment"),
     path("deployments/<int:number>/", deployments.deployment, name="deployment"),
     path("deployments/<int:number>/live", deployments.live, name="live"),
-    path("deployments/<int:number>/roll-back", roll_back.roll_back, name="roll_back"),
+    path("deployments/<int:number>/roll-back", roll_back.ask_or_make, name="roll_back"),
 ]
 
 deployment_verbs: list[URLPattern | URLResolver] = [

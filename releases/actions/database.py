@@ -16,6 +16,12 @@ def connection(parameters: Mapping[str, Any]) -> str:
     return " ".join(f"{key}={_quoted(str(value))}" for key, value in keys.items())
 
 
+def is_local(parameters: Mapping[str, Any]) -> bool:
+    """Whether the server is on the machine where the step runs."""
+    host = str(parameters.get("host", ""))
+    return not host or host.startswith("/") or host in {"localhost", "127.0.0.1", "::1"}
+
+
 def password(parameters: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     """The name of the secret with the password ("" when there is none), and the secrets a script needs for it."""
     name = parameters.get("password_secret", "")

@@ -27,8 +27,13 @@ REASONS = {
         "The database %(what)s can't be made. Let the database user of the backup step create databases."
     ),
     "not restored": gettext_lazy("%(what)s can't be restored. Read the output, and take a new backup."),
+    "interrupted": gettext_lazy(
+        "The restore of %(what)s was broken off by the machine or the database server, which says nothing about the"
+        " backup. Read the output, mend that, and prove it again."
+    ),
     "not read": gettext_lazy("What was restored to %(what)s can't be read. Try again."),
 }
+MOST_DIFFERENCES = 200  # that are kept
 REFUTING = ("not there", "damaged", "not restored")  # these speak of the backup, the others of the machine
 
 
@@ -50,14 +55,16 @@ class ProveBackup(ScriptAction):
         return proof_script(self._backups(context), context.attempt.remote_id, lines)
 
     def succeeded(self, context: StepContext) -> None:
-        backups, wrong, lines = self._backups(context), [], []
+        backups, name, proofs = self._backups(context), context.attempt.remote_id, []
         for number, backup in enumerate(backups, start=1):
-            found = read_result(context.transport(), backup, context.attempt.remote_id, number)
-            keep(backup, context, found)
-            forget(context.transport(), result_path(backup, context.attempt.remote_id, number))
-            wrong += [f"{backup.name}: {difference}" for difference in found.differences]
-            lines.append({"id": backup.pk, "name": backup.name, "seconds": found.seconds})
-        context.evidence["proved"] = lines
+            kept = BackupProof.objects.filter(remote_id=f"{name}-{backup.pk}").first()
+            proofs.append(kept or keep(backup, context, read_result(context.transport(), backup, name, number)))
+        context.evidence["proved"] = [
+            {"id": proof.backup_id, "name": proof.backup.name, "seconds": proof.seconds} for proof in proofs
+        ]
+        for number, backup in enumerate(backups, start=1):
+            forget(context.transport(), result_path(backup, name, number))
+        wrong = [f"{proof.backup.name}: {said}" for proof in proofs for said in proof.differences]
         if wrong:
             raise ActionError(" ".join(wrong[:5]))
 
@@ -74,7 +81,7 @@ class ProveBackup(ScriptAction):
         return [backup for backup in found if backup.attempt_id == newest]
 
 
-def keep(backup: Backup, context: StepContext, found: Proved) -> None:
+def keep(backup: Backup, context: StepContext, found: Proved) -> BackupProof:
     """A row for what a step found; saying the same again makes no second one."""
     ending = ProofEnding.REFUTED if found.differences else ProofEnding.PROVED
     values = {
@@ -84,12 +91,13 @@ def keep(backup: Backup, context: StepContext, found: Proved) -> None:
         "ended_at": timezone.now(),
         "ending": ending,
         "seconds": found.seconds,
-        "differences": found.differences,
+        "differences": found.differences[:MOST_DIFFERENCES],
         "problem": found.differences[0][:500] if found.differences else "",
     }
     name = f"{context.attempt.remote_id}-{backup.pk}"
     proof, _made = BackupProof.objects.get_or_create(remote_id=name, defaults=values)
     conclude(proof)
+    return proof
 
 
 def conclude(proof: BackupProof) -> None:
@@ -152,6 +160,7 @@ def _values(backup: Backup, name: str, number: int) -> tuple[dict[str, str], tup
         "target": target,
         "live": parameters["database"],
         "password": password,
+        "local": "yes" if database.is_local(parameters) else "no",
         "bytes": str((backup.facts or {}).get("size", backup.size)),
     }, secrets
 

@@ -7,32 +7,48 @@ from typing import Any
 from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 
+from releases import lifecycle
 from releases.actions.base import ActionError, NotApproved
-from releases.models import Backup, Deployment, Host
+from releases.models import Backup, Deployment, DeploymentKind, Host
 
 KINDS = {"restore_files": Backup.Kind.FILES, "restore_database": Backup.Kind.DATABASE}
 RESTORING = tuple(KINDS)
 SIGNED = ("id", "kind", "name", "location", "sha256", "size", "host_id")
 
 
+def undone_with(undoes: Deployment) -> list[Deployment]:
+    """`undoes` and those before it that stopped in the middle since the last success: oldest first.
+
+    What they left half done is in the backups of the later ones, so that all of them are undone together.
+    """
+    earlier = undoes.environment.deployments.filter(started_at__lt=undoes.started_at)
+    success = earlier.filter(status=lifecycle.SUCCEEDED).order_by("-started_at").first()
+    stopped = earlier.filter(started_at__gt=success.started_at) if success else earlier
+    stopped = stopped.exclude(kind=DeploymentKind.ROLLBACK).select_related("plan")
+    return [*stopped.order_by("started_at"), undoes]
+
+
 def candidates(undoes: Deployment, actions: Collection[str] = RESTORING) -> list[Backup]:
-    """The newest backup of each thing that holds what ran before `undoes`, in a fixed order, as far as one of these
+    """The backups that hold what ran before `undoes`, one of each thing, in a fixed order, as far as one of these
     actions puts it back.
 
-    Its own ones, and those that a check took for another draft between the last deployment's end and its start.
+    Of the copies that steps took, and those that a check took between the last deployment's end and the start, the
+    oldest of each: a later one may hold what is being undone.
     """
-    before = undoes.environment.deployments.filter(started_at__lt=undoes.started_at)
-    replaced = before.exclude(pk=undoes.pk).aggregate(at=Max("finished_at"))["at"]
-    mine = Q(deployment=undoes)
-    earlier = Q(created_at__lt=undoes.started_at, attempt=None)
-    if replaced is not None:
-        earlier &= Q(created_at__gt=replaced)
-    newest: dict[tuple[str, int | None, str], Backup] = {}
+    together = undone_with(undoes)
+    first = together[0]
+    before = undoes.environment.deployments.filter(started_at__lt=first.started_at)
+    ended = before.aggregate(at=Max("finished_at"))["at"]
+    by_checks = Q(attempt=None, created_at__lt=first.started_at)
+    if ended is not None:
+        by_checks &= Q(created_at__gt=ended)
     kinds = [kind for action, kind in KINDS.items() if action in actions]
-    rows = undoes.environment.backups.filter(mine | earlier, kind__in=kinds).select_related("attempt__step")
+    rows = undoes.environment.backups.filter(Q(deployment__in=together, attempt__isnull=False) | by_checks)
+    rows = rows.filter(kind__in=kinds).select_related("attempt__step").defer("facts")
+    oldest: dict[tuple[str, int | None, str], Backup] = {}
     for backup in rows.order_by("created_at", "pk"):
-        newest[backup.kind, backup.host_id, backup.series] = backup
-    return sorted(newest.values(), key=lambda backup: backup.pk)
+        oldest.setdefault((backup.kind, backup.host_id, backup.series), backup)
+    return sorted(oldest.values(), key=lambda backup: backup.pk)
 
 
 def signed(backups: list[Backup]) -> list[dict[str, Any]]:
@@ -47,7 +63,7 @@ class Signed:
         rollback = deployment.plan.content.get("rollback")
         self._entries: list[dict[str, Any]] | None = None if rollback is None else rollback["backups"]
         numbers = [entry["id"] for entry in self._entries or ()]
-        self._rows = Backup.objects.select_related("attempt__step__deployment__plan").in_bulk(numbers)
+        self._rows = Backup.objects.select_related("attempt__step__deployment__plan").defer("facts").in_bulk(numbers)
 
     def files(self, link: str, host: Host | None) -> Backup:
         """The backup of files called `link` on this host.
@@ -65,7 +81,7 @@ class Signed:
     def dump(self, parameters: Mapping[str, Any], host: Host | None) -> Backup:
         """The dump, made on this host, of the database that the parameters name. Raises as `files`."""
         wanted = _server(parameters)
-        for entry in reversed(self._of(Backup.Kind.DATABASE, host)):
+        for entry in self._of(Backup.Kind.DATABASE, host):
             row = self._approved(entry)
             if _server(_made_with(row)) == wanted:
                 return row
@@ -76,10 +92,10 @@ class Signed:
 
     def needed(self, deployment: Deployment) -> Iterator[Backup | str]:
         """For each thing that a step of the plan puts back its backup, or why there is none."""
-        hosts = {host.role: host for host in deployment.environment.hosts.all()}
-        for entry in deployment.plan.content["steps"]:
-            if entry["skipped_because"] or entry["action"] not in RESTORING:
-                continue
+        steps = [step for step in deployment.plan.content["steps"] if step["action"] in RESTORING]
+        steps = [step for step in steps if not step["skipped_because"]]
+        hosts = {host.role: host for host in deployment.environment.hosts.all()} if steps else {}
+        for entry in steps:
             parameters, host = entry["parameters"], hosts.get(entry["runs_on"])
             wanted = [file["link"] for file in parameters.get("files", ())]
             for found in [partial(self.files, link, host) for link in wanted] or [partial(self.dump, parameters, host)]:

@@ -34,7 +34,6 @@ _REASONS: Final = {
     ),
 }
 _ERROR: Final = re.compile(r"(?:ERROR|FATAL): +([^\n]*)")
-_LOCAL: Final = ("localhost", "127.0.0.1", "::1")
 _LONGEST: Final = 63  # bytes of a name in PostgreSQL
 
 
@@ -90,7 +89,7 @@ def restore_script(parameters: Mapping[str, Any], row: Backup, attempt: str, lin
     if re.search(r"[\x00-\x1f\x7f]", live):
         raise ActionError(_("%s can't be the name of a database here. Use one without line breaks.") % repr(live))
     secret, secrets = database.password(parameters)
-    host, called = str(parameters.get("host", "")), names(live, attempt)
+    called = names(live, attempt)
     # A database can't be renamed from within.
     servers = [name for name in ("postgres", "template1") if name != live]
     data = {
@@ -98,7 +97,7 @@ def restore_script(parameters: Mapping[str, Any], row: Backup, attempt: str, lin
         "step_other_server": database.connection({**parameters, "database": servers[-1]}),
         "step_new_connection": database.connection({**parameters, "database": called.new}),
         "step_password": secret,
-        "step_local": "yes" if not host or host.startswith("/") or host in _LOCAL else "no",
+        "step_local": "yes" if database.is_local(parameters) else "no",
         "step_database": live,
         "step_stem": called.stem,
         "step_new": called.new,

@@ -86,6 +86,21 @@ def carry_out(proof_id: int) -> None:
         BackupProof.objects.filter(pk=proof.pk, ended_at__isnull=True, seen_at=pulse.seen_at).update(seen_at=None)
         return
     _keep(proof, found, Q(seen_at=pulse.seen_at))
+    if found.seconds is not None:
+        _forget(proof)
+
+
+def _forget(proof: BackupProof) -> None:
+    """Remove what the script left for us, now that it is kept; where that fails it is a small file."""
+    machines = Machines(proof.backup.environment)
+    try:
+        if proof.backup.host is not None:
+            transport = machines.transport(proof.backup.host.role)
+            forget(transport, prove_backup.result_path(proof.backup, proof.remote_id, 1))
+    except RemoteError as error:
+        log.info("result of a proof left on the machine", proof=proof.pk, error=str(error))
+    finally:
+        machines.close()
 
 
 def send_again() -> None:
@@ -171,7 +186,6 @@ def _judged(proof: BackupProof, host: Host, answer: brief.Answer, machines: Mach
         return Found(ProofEnding.REFUTED if refuted else ProofEnding.IMPOSSIBLE, said, output=output)
     transport = machines.transport(host.role)
     found = prove_backup.read_result(transport, backup, proof.remote_id, 1)
-    forget(transport, prove_backup.result_path(backup, proof.remote_id, 1))
     ending = ProofEnding.REFUTED if found.differences else ProofEnding.PROVED
     problem = found.differences[0] if found.differences else ""
     return Found(ending, problem, found.seconds, found.differences, output)
@@ -180,6 +194,7 @@ def _judged(proof: BackupProof, host: Host, answer: brief.Answer, machines: Mach
 def _keep(proof: BackupProof, found: Found, mine: Q) -> None:
     with transaction.atomic():
         values = vars(found) | {"problem": found.problem[:500]}
+        values["differences"] = found.differences[: prove_backup.MOST_DIFFERENCES]
         if BackupProof.objects.filter(mine, pk=proof.pk, ended_at__isnull=True).update(ended_at=clock.now(), **values):
             proof.refresh_from_db()
             prove_backup.conclude(proof)

@@ -69,8 +69,7 @@ def content_of(
         _require_rollback(version, runbook)
     secrets = {v.name: v.version for v in environment.variables.all() if v.is_secret}
     values = _values(runbook, release, environment, date, secrets)
-    changed = undoes.release if undoes else release
-    facts = {"schema_changed": changed.schema_changed, "nginx_changed": changed.nginx_changed}
+    facts = changes(release, undoes)
     steps = _filled(runbook, values, secrets, facts, environment)
     _require_secrets(steps, environment, secrets)
     totals = plan.totals(steps)
@@ -93,6 +92,14 @@ def content_of(
         "steps": [step.to_json() for step in steps],
         **({"rollback": _rollback(undoes, steps)} if undoes else {}),
     }
+
+
+def changes(release: Release, undoes: Deployment | None) -> dict[str, bool]:
+    """What conditions ask for. Of a rollback: what the plans that ran had said, whatever their releases say by now."""
+    if undoes is None:
+        return {"schema_changed": release.schema_changed, "nginx_changed": release.nginx_changed}
+    ran = [deployment.plan.content["release"] for deployment in restorable.undone_with(undoes)]
+    return {name: any(content[name] for content in ran) for name in ("schema_changed", "nginx_changed")}
 
 
 def _rollback(undoes: Deployment, steps: tuple[plan.PlannedStep, ...]) -> dict[str, Any]:

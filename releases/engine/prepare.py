@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 
 from releases import audit, lifecycle
 from releases.audit import Actor
-from releases.engine import clock, plan, touch
+from releases.engine import clock, plan, touch, undoing
 from releases.engine.errors import Conflict, EngineError
 from releases.models import (
     ChecklistItem,
@@ -84,6 +84,8 @@ def rebuild(deployment: Deployment, actor: Actor) -> bool:
         if locked.status != lifecycle.DRAFT:
             raise Conflict(_("A started deployment keeps its plan."))
         old = locked.plan
+        if locked.undoes:
+            undoing.require_undoable(locked.undoes)
         version = runbook_version(locked.environment, locked.undoes)
         new = plan.build(locked.release, locked.environment, version, clock.now(), locked.undoes)
         if new.digest == old.digest:

@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 
 from releases import audit, gate, lifecycle
 from releases.audit import Actor
-from releases.engine import clock, plan, touch, wake
+from releases.engine import clock, plan, touch, undoing, wake
 from releases.engine.errors import Blocked, EngineError
 from releases.engine.status import move_deployment
 from releases.models import Deployment, Environment, User
@@ -25,7 +25,14 @@ def current_digest(deployment: Deployment) -> str | None:
 
 def blockers(deployment: Deployment) -> list[gate.Blocker]:
     """What the gate says of a draft right now."""
-    return gate.blockers(deployment, clock.now(), current_digest(deployment))
+    found = gate.blockers(deployment, clock.now(), current_digest(deployment))
+    if deployment.undoes and deployment.status == lifecycle.DRAFT:
+        try:
+            undoing.require_undoable(deployment.undoes)
+        except EngineError as error:
+            message = _("There is nothing to roll back any more")
+            found.append(gate.Blocker("not_undoable", message, str(error), "deployment", deployment.undoes_id))
+    return found
 
 
 def start(deployment: Deployment, user: User, actor: Actor, digest: str) -> None:

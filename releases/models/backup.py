@@ -56,7 +56,7 @@ class Backup(models.Model):
     @property
     def series(self) -> str:
         """What tells copies of the same thing from copies of another: of files the name, of dumps the step."""
-        return self.name if self.kind == self.Kind.FILES else str(self.attempt.step_id if self.attempt else self.name)
+        return self.name if self.kind == self.Kind.FILES else (self.attempt.step.key if self.attempt else self.name)
 
 
 class ProofEnding(models.TextChoices):

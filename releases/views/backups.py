@@ -42,7 +42,7 @@ class BackupFilter(django_filters.FilterSet):
 def backups(request: HttpRequest) -> HttpResponse:
     """Every backup of one's projects, newest first."""
     rows = permissions.visible(Backup, signed_in(request)).order_by("-created_at", "-pk")
-    rows = rows.select_related("environment", "service", "host", "release", "created_by")
+    rows = rows.select_related("environment", "service", "host", "release", "created_by").defer("facts")
     found = BackupFilter(request.GET, rows, request=request)
     page = Paginator(found.qs, PAGE).get_page(request.GET.get("page"))
     return render(request, "releases/backups.html", {"page_obj": page, "filter": found})

@@ -10,8 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from releases import permissions
 from releases.actions import restorable
-from releases.engine import clock, plan, prepare, wake
-from releases.engine import roll_back as engine
+from releases.engine import clock, plan, prepare, roll_back, undoing, wake
 from releases.engine.errors import EngineError
 from releases.models import Backup, Deployment
 from releases.permissions import Need, actor, member_required, signed_in
@@ -23,14 +22,14 @@ PARTS = ("environment__project", "environment__rollback_runbook", "release__proj
 
 @require_http_methods(["GET", "POST"])
 @member_required
-def roll_back(request: HttpRequest, number: int) -> HttpResponse:
+def ask_or_make(request: HttpRequest, number: int) -> HttpResponse:
     """What a rollback of the deployment would do; a POST makes its draft, which the gate guards like any other."""
     deployment = permissions.get(Deployment, signed_in(request), Need.OPERATE, *PARTS, pk=number)
     context = {"deployment": deployment, "section": "deployments", "key": uuid.uuid4().hex}
     try:
         if request.method == "POST":
             return redirect("releases:deployment", _made(request, deployment).pk)
-        engine.require_undoable(deployment)
+        undoing.require_undoable(deployment)
         context |= _preview(deployment)
     except EngineError as error:
         context["problem"] = str(error)
@@ -41,7 +40,7 @@ def _made(request: HttpRequest, deployment: Deployment) -> Deployment:
     key = request.POST.get("idempotency_key", "")
     if not 8 <= len(key) <= 64 or "\0" in key:
         raise EngineError(_("Open the page again, and press the button there."))
-    made, is_new = engine.draft(deployment, signed_in(request), actor(request), key)
+    made, is_new = roll_back.draft(deployment, signed_in(request), actor(request), key)
     if is_new:
         wake.send("check_hosts", deployment.environment_id)
     return made
@@ -50,9 +49,10 @@ def _made(request: HttpRequest, deployment: Deployment) -> Deployment:
 def _preview(deployment: Deployment) -> dict[str, Any]:
     """The plan as it would be, without keeping it. Raises EngineError where there can be none."""
     environment = deployment.environment
-    before = engine.running_before(deployment)
+    before = undoing.running_before(deployment)
     version = prepare.runbook_version(environment, deployment)
     now = clock.now()
+    facts = plan.changes(deployment.release, deployment)
     content = plan.content_of(
         before or deployment.release, environment, version, f"{environment.local(now):%Y%m%d}", deployment
     )
@@ -60,7 +60,7 @@ def _preview(deployment: Deployment) -> dict[str, Any]:
     backups = restorable.candidates(deployment, {step.action for step in steps if not step.skipped_because})
     dumps = [backup for backup in backups if backup.kind == Backup.Kind.DATABASE]
     return {
-        "to": before.version if before else engine.name_before(deployment),
+        "to": before.version if before else undoing.name_before(deployment),
         "steps": [
             {
                 "number": step.number,
@@ -75,6 +75,8 @@ def _preview(deployment: Deployment) -> dict[str, Any]:
         ],
         "totals": content["totals"],
         "backups": backups,
-        "data_since": dumps[-1].created_at if dumps else None,
-        "last": engine.last_taken(deployment),
+        "data_since": dumps[0].created_at if dumps else None,
+        "has_new_schema": facts["schema_changed"],
+        "restores_data": any(step.action == "restore_database" and not step.skipped_because for step in steps),
+        "last": undoing.last_taken(deployment),
     }

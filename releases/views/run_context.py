@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from releases import lifecycle
-from releases.engine import roll_back
+from releases.engine import undoing
 from releases.models import Deployment, Phase, Step
 from releases.probes.clock import Downtime, downtime
 from releases.templatetags.figures import clock as as_clock
@@ -64,8 +64,8 @@ def build(run: Run) -> dict[str, Any]:
 
 def _undoing(run: Run) -> dict[str, Any]:
     """Whether its reader may roll it back now, and the rollback that did."""
-    undone_by = roll_back.undone_by(run.deployment) if run.deployment.is_finished else None
-    return {"undoable": run.may_operate and roll_back.is_undoable(run.deployment), "undone_by": undone_by}
+    undone_by = undoing.undone_by(run.deployment) if run.deployment.is_finished else None
+    return {"undoable": run.may_operate and undoing.is_undoable(run.deployment), "undone_by": undone_by}
 
 
 def favicon(status: str) -> str:

@@ -13,7 +13,7 @@ from django.utils.translation import override
 
 from releases import lifecycle
 from releases.audit import Actor
-from releases.engine import clock, consent, driver, prepare, roll_back, start
+from releases.engine import clock, consent, driver, prepare, roll_back, start, undoing
 from releases.engine.errors import Blocked, EngineError
 from releases.models import Backup, Deployment, Host, Release
 from tests.engine.database import Server, new_database
@@ -71,6 +71,11 @@ class Team:
             rows = session.execute("SELECT count(*), min(name), max(name) FROM meal").fetchall()
         return (self.app / "app.jar").read_text(), (self.app / ".next" / "BUILD_ID").read_text(), rows
 
+    def deploy_files(self) -> None:
+        """Somebody puts the new files there."""
+        (self.app / "app.jar").write_text("new\n")
+        (self.app / ".next" / "BUILD_ID").write_text("new\n")
+
     def run(self, deployment: Deployment) -> Deployment:
         """Approve, start and drive it to where it stops."""
         Host.objects.filter(pk=self.world.host.pk).update(last_checked_at=clock.now(), last_check_ok=True)
@@ -119,7 +124,7 @@ def test_files_and_data_are_back_and_what_was_written_since_is_kept(team: Team) 
     with team.server.reach(kept) as session:
         assert session.execute("SELECT DISTINCT name FROM meal").fetchall() == [("new",)]
         session.execute("SELECT tag FROM meal")
-    assert roll_back.undone_by(deployed) == back
+    assert undoing.undone_by(deployed) == back
     assert back.downtime_opened_at is not None and back.downtime_closed_at is not None
 
 
@@ -174,6 +179,37 @@ def test_a_rollback_that_failed_can_be_made_again(team: Team) -> None:
     assert team.seen()[:2] == ("old\n", "old\n")
 
 
+def test_what_stopped_half_way_before_is_undone_with_it(team: Team) -> None:
+    """v2 replaced the files and failed; the backups of v3 hold that half state, those of v2 what v1 had."""
+    first = team.deploy("v1")
+    (team.app / "app.jar").write_text("v1\n")
+    half = team.deploy("v2", "UPDATE meal SET name = 'v2';")
+    Deployment.objects.filter(pk=half.pk).update(status=lifecycle.FAILED)
+    team.deploy_files()
+    last = team.deploy("v3")
+    back = team.run(team.draft_back(last))
+    assert (back.release, back.status) == (first.release, lifecycle.SUCCEEDED)
+    assert team.seen() == ("v1\n", "new\n", [(50, "old", "old")])
+
+
+def test_what_the_release_says_later_changes_nothing(team: Team) -> None:
+    before = team.seen()
+    deployed = team.deploy("v2", "ALTER TABLE meal ADD tag text; UPDATE meal SET name = 'new';")
+    Release.objects.update(schema_changed=False, migration_sql="", migration_name="")
+    back = team.run(team.draft_back(deployed))
+    assert back.steps.get(key="data_back").status == lifecycle.SUCCEEDED
+    assert team.seen() == before
+
+
+def test_its_runbook_can_not_be_run_as_a_deployment(team: Team) -> None:
+    team.environment.runbook = team.environment.rollback_runbook
+    team.environment.save()
+    team.deploy_files()
+    with pytest.raises(Blocked) as refused:
+        team.run(team.world.draft())
+    assert {blocker.code for blocker in refused.value.blockers} == {"backup_missing"}
+
+
 def change_host(team: Team) -> None:
     Host.objects.filter(pk=team.world.host.pk).update(address="127.0.0.2")
 
@@ -191,6 +227,21 @@ def another_backup(team: Team) -> None:
     row.save()
 
 
+def undone_already(team: Team) -> None:
+    """Another draft of the same rollback was quicker."""
+    deployed = Deployment.objects.get(kind="deploy", started_at__isnull=False)
+    assert team.run(team.draft_back(deployed)).status == lifecycle.SUCCEEDED
+    team.deploy_files()
+
+
+def newer(team: Team) -> None:
+    team.deploy("v3")
+
+
+def resumed(team: Team) -> None:
+    Deployment.objects.filter(kind="deploy", started_at__isnull=False).update(status="running", finished_at=None)
+
+
 SHUT: dict[str, Callable[[Team], object]] = {
     "not approved": lambda team: None,
     "a swapped digest": lambda team: Backup.objects.filter(name="app.jar.bak").update(sha256="0" * 64),
@@ -202,6 +253,9 @@ SHUT: dict[str, Callable[[Team], object]] = {
     "a locked environment": lock,
     "another runbook": lambda team: another_runbook(team),
     "another deployment": lambda team: start_another(team),
+    "undone already": undone_already,
+    "a newer deployment": newer,
+    "resumed": resumed,
 }
 
 
@@ -218,7 +272,7 @@ def start_another(team: Team) -> None:
 
 @pytest.mark.parametrize("change", SHUT)
 def test_nothing_gets_past_the_gate(team: Team, change: str) -> None:
-    """An approved draft and one that is not, each with its own digest and with another: ten times four ways in."""
+    """An approved draft and one that is not, each with its own digest and with another: each four ways in."""
     sql = "ALTER TABLE meal ADD tag text;"
     deployed = team.deploy("v2", sql)
     user, approver = team.world.requester, team.world.approver

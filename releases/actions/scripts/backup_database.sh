@@ -13,13 +13,19 @@ whole "$step_destination"
 target=$WHOLE folder=${WHOLE%/*} file=${WHOLE##*/}
 mkdir -p "$folder" || fail "backup: no such place: $folder"
 part=$folder/.$step_manifest.part list=$folder/.$step_manifest.list work=$folder/.$step_manifest.work
-trap 'rm -rf "$part" "$list" "$work"' EXIT
+trap 'fingerprint_drops; rm -rf "$part" "$list" "$work"' EXIT
 trap 'exit 143' HUP INT TERM
 begin=$(date +%s)
 
 fingerprint_begins "$work" "$step_connection"
-pg_dump --no-password ${SNAPSHOT:+--snapshot="$SNAPSHOT"} --format="$step_format" --file="$part" \
-  --dbname="$step_connection" || fail "backup: pg_dump failed (exit code $?)"
+dump() { # OPTION...
+  pg_dump --no-password "$@" --format="$step_format" --file="$part" --dbname="$step_connection"
+}
+if [ -z "$SNAPSHOT" ] || ! dump --snapshot="$SNAPSHOT"; then # such as one connection too many: the dump comes first
+  fingerprint_drops
+  rm -f "$part"
+  dump || fail "backup: pg_dump failed (exit code $?)"
+fi
 fingerprint_ends "$work" "$folder/.$step_manifest.facts" ||
   printf 'backup: what the database holds could not be read, so a restore of this dump can not be proved\n' >&2
 if [ "$step_format" = custom ]; then

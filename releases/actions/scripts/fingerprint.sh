@@ -7,8 +7,9 @@ fingerprint_begins() { # FOLDER CONNECTION: a session there; SNAPSHOT is what it
   { rm -rf "$1" && mkdir "$1" && mkfifo "$1/sql"; } || return 0
   (
     cd "$1" || exit
-    psql --no-psqlrc --no-password --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 --dbname="$2" <sql >facts
-    echo $? >ended
+    export PGCLIENTENCODING=UTF8
+    exec psql --no-psqlrc --no-password --quiet --no-align --tuples-only \
+      --set=ON_ERROR_STOP=1 --dbname="$2" <sql >facts
   ) &
   SESSION=$!
   trap '' PIPE # the session may end before all is written
@@ -16,12 +17,19 @@ fingerprint_begins() { # FOLDER CONNECTION: a session there; SNAPSHOT is what it
   fingerprint_says "$step_sequences
 $step_fingerprint"
   until [ -s "$1/snapshot" ]; do
-    [ ! -e "$1/ended" ] || return 0
+    kill -0 "$SESSION" 2>/dev/null || return 0
     sleep 0.1
   done
   SNAPSHOT=$(cat "$1/snapshot")
 }
 fingerprint_says() { printf '%s\n' "$1" 2>/dev/null >&3; }
+fingerprint_drops() { # end a session that nobody needs any more, so that it does not go on reading
+  [ -n "${SESSION:-}" ] || return 0
+  exec 3>&-
+  kill "$SESSION" 2>/dev/null
+  wait "$SESSION" 2>/dev/null
+  SESSION=''
+}
 fingerprint_ends() { # FOLDER RESULT: into the file RESULT; false, and no file, where it could not be read
   [ -n "$SESSION" ] || return 1
   fingerprint_says "$step_sequences
@@ -29,6 +37,7 @@ COMMIT;
 \\echo {\"whole\": true}"
   exec 3>&-
   wait "$SESSION"
+  ended=$?
   SESSION=''
-  [ "$(cat "$1/ended" 2>/dev/null)" = 0 ] && mv -f "$1/facts" "$2"
+  [ "$ended" = 0 ] && mv -f "$1/facts" "$2"
 }

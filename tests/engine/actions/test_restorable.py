@@ -37,20 +37,22 @@ def test_it_is_the_backup_of_the_deployment_being_undone(stage: Stage) -> None:
         backup_for(stage.world.draft(), "app.jar.bak", stage.world.host)
 
 
-def test_a_backup_that_a_check_took_before_the_start_counts_and_an_older_one_does_not(stage: Stage) -> None:
+def test_a_backup_that_a_check_took_counts_only_where_nothing_came_between(stage: Stage) -> None:
     app = App(stage)
     first = app.back_up()
     values = {
         "environment": stage.world.environment, "host": stage.world.host, "kind": "files", "name": "app.jar.bak",
         "size": 1, "sha256": "1" * 64, "seconds": 0,
     }  # fmt: skip
-    taken = Backup.objects.create(**values, location="/by-a-check")
     undone = stage.world.draft()
+    taken = Backup.objects.create(**values, location="/by-a-check", deployment=undone)
     end(undone)
     undone.refresh_from_db()
     assert [backup.pk for backup in restorable.candidates(undone)] == [taken.pk]
     Backup.objects.filter(pk=taken.pk).update(created_at=first.created_at)
-    assert restorable.candidates(undone) == []
+    assert restorable.candidates(undone) == [], "another deployment ended since"
+    Backup.objects.filter(pk=taken.pk).update(created_at=undone.finished_at)
+    assert restorable.candidates(undone) == [], "it ran already"
 
 
 def test_it_is_the_dump_of_that_database_by_the_deployment_being_undone(stage: Stage, server: Server) -> None:

@@ -2,11 +2,13 @@
 
 import hashlib
 import subprocess
+import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from django.utils import timezone
 from django.utils.translation import override
@@ -18,7 +20,7 @@ from releases.actions.prove_backup import Proved
 from releases.models import Attempt, Backup
 from releases.remote.connection import open_transport
 from releases.remote.steps import StepClient, StepScript
-from tests.engine.database import Server, databases, new_database
+from tests.engine.database import Server, databases, keys, new_database
 from tests.engine.stage import STEP, Stage
 
 CONTENT = """
@@ -77,6 +79,7 @@ def prove(stage: Stage, backup: Backup) -> tuple[str, Proved | None]:
         return "", prove_backup.read_result(transport, backup, name, 1)
     finally:
         transport.close()
+        assert not [left for left in databases() if name[-32:] in left]
 
 
 def test_a_whole_dump_is_proved_and_nothing_is_left(stage: Stage, server: Server, backup: Backup) -> None:
@@ -87,7 +90,6 @@ def test_a_whole_dump_is_proved_and_nothing_is_left(stage: Stage, server: Server
     said, found = prove(stage, backup)
     assert (said, found and found.differences) == ("", [])
     assert found is not None and found.seconds > 0
-    assert not {name for name in databases() if name.startswith("cloudwiki_proof")}
     assert not list(stage.home.glob(".*.work"))
 
 
@@ -156,7 +158,6 @@ DAMAGES: dict[str, Callable[[Server, Path, Backup], Any]] = {
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_dump_is_refuted(stage: Stage, server: Server, backup: Backup, damage: str) -> None:
     path = Path(backup.location)
-    before = databases()
     DAMAGES[damage](server, path, backup)
     if path.read_bytes() and damage != "empty":
         assert prove(stage, backup)[0] == "damaged", "its SHA-256 is another one"
@@ -164,7 +165,6 @@ def test_a_damaged_dump_is_refuted(stage: Stage, server: Server, backup: Backup,
     backup.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     said, found = prove(stage, backup)
     assert said == "not restored" or (found is not None and found.differences), (said, found)
-    assert databases() == before
 
 
 def test_a_dump_that_is_gone_and_one_without_facts(stage: Stage, backup: Backup) -> None:
@@ -192,6 +192,53 @@ def test_it_is_the_same_while_the_database_is_written(stage: Stage, server: Serv
     assert done.problem == ""
     said, found = prove(stage, Backup.objects.get())
     assert (said, found and found.differences) == ("", [])
+
+
+def test_a_user_with_one_connection_still_gets_a_dump(stage: Stage, server: Server) -> None:
+    name = server.parameters["database"]
+    server.session.execute(f'CREATE ROLE "one_{name}" LOGIN CONNECTION LIMIT 1 IN ROLE pg_read_all_data')
+    try:
+        parameters = {**server.parameters, "user": f"one_{name}", "destination": "dump"}
+        done = stage.perform("backup_database", parameters)
+        assert done.problem == "", done.log
+        assert "can not be proved" in done.log
+        assert Backup.objects.get().facts is None
+        assert not list(stage.home.glob(".*.work"))
+    finally:
+        server.session.execute(f'DROP ROLE "one_{name}"')
+
+
+def test_databases_that_killed_proofs_left_are_removed_after_half_a_day(stage: Stage, backup: Backup) -> None:
+    mark = uuid.uuid4().hex[:8]
+    ages = {"old": 50_000, "young": 40_000, "foreign": 50_000}
+    with psycopg.connect(**keys(), dbname="postgres", autocommit=True) as admin:
+        for kind, age in ages.items():
+            admin.execute(f'CREATE DATABASE "cloudwiki_proof_{kind}_{mark}"')
+            words = "somebody's" if kind == "foreign" else "cloudwiki: a proof, begun"
+            admin.execute(
+                f"COMMENT ON DATABASE \"cloudwiki_proof_{kind}_{mark}\" IS E'{words} {int(time.time()) - age}'"
+            )
+        try:
+            assert prove(stage, backup)[0] == ""
+            left = {name for name in databases() if name.endswith(mark)}
+            assert left == {f"cloudwiki_proof_{kind}_{mark}" for kind in ("young", "foreign")}
+        finally:
+            for kind in ages:
+                admin.execute(f'DROP DATABASE IF EXISTS "cloudwiki_proof_{kind}_{mark}"')
+
+
+def test_a_server_that_breaks_off_says_nothing_about_the_backup(stage: Stage, backup: Backup) -> None:
+    """The same words that psql and pg_restore print when the disk is full."""
+    for program in ("psql", "pg_restore"):
+        real = find_postgres().path.with_name(program)
+        shim = stage.home / "bin" / program
+        shim.parent.mkdir(exist_ok=True)
+        shim.write_text(
+            f'#!/bin/sh\ncase "$*" in *single-transaction*|*exit-on-error*)\n'
+            f'echo "ERROR:  could not extend file: No space left on device" >&2; exit 3;; esac\nexec {real} "$@"\n'
+        )
+        shim.chmod(0o755)
+    assert prove(stage, backup)[0] == "interrupted"
 
 
 def test_a_step_proves_what_an_earlier_one_made(stage: Stage, server: Server) -> None:
