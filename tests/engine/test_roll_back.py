@@ -223,8 +223,10 @@ def lock(team: Team) -> None:
 
 def another_backup(team: Team) -> None:
     row = Backup.objects.get(name="app.jar.bak")
+    before = row.created_at - timedelta(seconds=1)
     row.pk, row.location = None, "/somewhere/else"  # type: ignore[assignment]
     row.save()
+    Backup.objects.filter(pk=row.pk).update(created_at=before)
 
 
 def undone_already(team: Team) -> None:
