@@ -63,9 +63,8 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
     found["roll_back"] = f"{found['succeeded']}roll-back"
     # Its check takes the first backups.
     minjun.post(f"{found['deployment']}prove")
-    minjun.open("/backups/")
-    first = minjun.page.locator("td.lead a").first
-    eventually(lambda: first.count() or (minjun.page.reload() and False))
+    first = admin.open("/backups/").locator("td.lead a").first
+    eventually(lambda: first.count() or (admin.page.reload() and False))
     found["backup"] = str(first.get_attribute("href"))
     runbook = staging.runbook
     found |= {"runbook": runbook, "edit_runbook": f"{runbook}edit", "new_runbook": "/runbooks/new"}
