@@ -15,6 +15,12 @@ from tests.browser.installation import PATIENCE, Person, Staging, eventually, ne
 
 Come = Callable[..., Person]
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
+# The innermost thing that sticks out, for whoever has to mend it.
+WIDEST = """(() => {
+  const out = [...document.querySelectorAll('main *')].filter((one) =>
+    one.getBoundingClientRect().right > document.documentElement.clientWidth && !one.closest('.diff, .scroll-x, pre'));
+  return out.length ? out.at(-1).outerHTML.slice(0, 300) : 'nothing in main';
+})()"""
 FAIL = "echo $((40 + 2)); echo oops >&2; exit 3"
 # What GET answers there is no page: an event stream, a part of a page, JSON, a file.
 NOT_PAGES = {"events", "live", "log_lines", "log_raw", "attempt_file", "runbook_text", "announcements", "metrics"}
@@ -100,7 +106,7 @@ def faults_of(page: Page, width: int) -> list[Any]:
             pane.locator(".ln").first.wait_for(timeout=PATIENCE * 1000)
     found: list[Any] = violations(page)
     wide = page.evaluate("document.documentElement.scrollWidth")
-    return found + ([f"{wide} px wide on a screen of {width}"] if wide > width else [])
+    return found + ([f"{wide} px wide on a screen of {width}: {page.evaluate(WIDEST)}"] if wide > width else [])
 
 
 def test_every_page_is_looked_at(paths: dict[str, str]) -> None:
