@@ -148,6 +148,8 @@ def roll_back(person: Person, approver: Person, number: int) -> None:
 def test_a_forged_start_is_refused_and_runs_nothing(come: Come) -> None:
     minjun = come("minjun")
     number = minjun.prepare(PRODUCTION)
+    # The draft has its host checked; that ends while we look.
+    expect(minjun.page.locator("#reasons li", has_text="checked lately")).to_have_count(0, timeout=LONG)
     listed = {text.strip(" –\n") for text in minjun.page.locator("#reasons li").all_inner_texts()}
     digest = minjun.page.locator("#start input[name=digest]").get_attribute("value") or ""
 
