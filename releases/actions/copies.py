@@ -2,8 +2,10 @@
 
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -13,7 +15,7 @@ from releases.actions.base import ActionError
 from releases.actions.fingerprint import Fingerprint, FingerprintUnreadable
 from releases.actions.remote_words import told
 from releases.actions.texts import shell_text
-from releases.models import Deployment, Release, Service
+from releases.models import Backup, Deployment, Release, Service
 from releases.remote.errors import TransferFailed
 from releases.remote.transfer import download
 from releases.remote.transport import Transport
@@ -68,6 +70,15 @@ def read_facts(transport: Transport, path: str) -> tuple[Fingerprint, float | No
 def forget(transport: Transport, path: str) -> None:
     """Remove a file that a script left for us."""
     ask(transport, 'rm -f "$path"\n', {"path": path})
+
+
+def step_of(backup: Backup) -> Mapping[str, Any] | None:
+    """What the plan says of the step that made a backup; None where no step did."""
+    if backup.attempt is None:
+        return None
+    step = backup.attempt.step
+    entries = step.deployment.plan.content["steps"]
+    return next((entry for entry in entries if entry["key"] == step.key), None)
 
 
 def service_of(deployment: Deployment, key: str) -> Service | None:

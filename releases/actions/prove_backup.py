@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from releases.actions import database
 from releases.actions.base import ActionError, Script, ScriptAction, StepContext
-from releases.actions.copies import forget, read_facts
+from releases.actions.copies import forget, read_facts, step_of
 from releases.actions.explain import explain_tail, plain
 from releases.actions.fingerprint import Fingerprint, differences
 from releases.actions.texts import shell_text, shown
@@ -73,7 +73,7 @@ class ProveBackup(ScriptAction):
 
     def _backups(self, context: StepContext) -> list[Backup]:
         made = context.deployment.backups.filter(attempt__step__key=context.parameters["backup"])
-        found = list(made.select_related("attempt__step", "deployment__plan").order_by("attempt_id", "pk"))
+        found = list(made.select_related("attempt__step__deployment__plan").order_by("attempt_id", "pk"))
         if not found:
             sentence = _("The step %s has made no backup that could be proved.")
             raise ActionError(sentence % context.parameters["backup"])
@@ -137,10 +137,10 @@ def result_path(backup: Backup, name: str, number: int) -> str:
 
 def planned_of(backup: Backup) -> PlannedStep:
     """The step that made a dump: how its database is reached. Raises ActionError where that is not known."""
-    if backup.attempt is None or backup.deployment is None:
+    made = step_of(backup)
+    if made is None:
         raise ActionError(_("Which step made %s is not known, so its database can't be reached.") % backup)
-    key = backup.attempt.step.key
-    return next(PlannedStep.from_json(e) for e in backup.deployment.plan.content["steps"] if e["key"] == key)
+    return PlannedStep.from_json(made)
 
 
 def _values(backup: Backup, name: str, number: int) -> tuple[dict[str, str], tuple[str, ...]]:

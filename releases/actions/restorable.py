@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from releases import lifecycle
 from releases.actions.base import ActionError, NotApproved
+from releases.actions.copies import step_of
 from releases.models import Backup, Deployment, DeploymentKind, Host
 
 KINDS = {"restore_files": Backup.Kind.FILES, "restore_database": Backup.Kind.DATABASE}
@@ -83,7 +84,8 @@ class Signed:
         wanted = _server(parameters)
         for entry in self._of(Backup.Kind.DATABASE, host):
             row = self._approved(entry)
-            if _server(_made_with(row)) == wanted:
+            made = step_of(row)
+            if made is not None and _server(made["parameters"]) == wanted:
                 return row
         words = {"database": parameters["database"], "host": host.name if host else "-"}
         sentence = _("There is no dump of the database %(database)s on %(host)s from before what is undone.")
@@ -128,16 +130,6 @@ def backup_for(deployment: Deployment, link: str, host: Host | None) -> Backup:
 def dump_for(deployment: Deployment, parameters: Mapping[str, Any], host: Host | None) -> Backup:
     """The dump of the database that the parameters name, made on this host. Raises as Signed."""
     return Signed(deployment).dump(parameters, host)
-
-
-def _made_with(row: Backup) -> Mapping[str, Any]:
-    """The parameters of the step that made a dump; {} where no step did."""
-    if row.attempt is None:
-        return {}
-    step = row.attempt.step
-    steps = step.deployment.plan.content["steps"]
-    found: Mapping[str, Any] = next((entry["parameters"] for entry in steps if entry["key"] == step.key), {})
-    return found
 
 
 def _server(parameters: Mapping[str, Any]) -> tuple[str, ...]:

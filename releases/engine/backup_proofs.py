@@ -125,7 +125,7 @@ def _take(proof_id: int) -> BackupProof | None:
     now = clock.now()
     if BackupProof.objects.filter(_is_free(now), pk=proof_id, ended_at__isnull=True).update(seen_at=now) != 1:
         return None
-    parts = ("environment__project", "host", "attempt__step", "deployment__plan", "deployment__environment")
+    parts = ("environment__project", "host", "attempt__step__deployment__plan", "deployment__environment")
     return BackupProof.objects.select_related("asked_by", *(f"backup__{part}" for part in parts)).get(pk=proof_id)
 
 

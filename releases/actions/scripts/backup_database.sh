@@ -24,7 +24,8 @@ dump() { # OPTION...
 if [ -z "$SNAPSHOT" ] || ! dump --snapshot="$SNAPSHOT"; then # such as one connection too many: the dump comes first
   fingerprint_drops
   rm -f "$part"
-  dump || fail "backup: pg_dump failed (exit code $?)"
+  dump || { rm -f "$part"; sleep 1; dump; } || # the server ends that session a little later
+    fail "backup: pg_dump failed (exit code $?)"
 fi
 fingerprint_ends "$work" "$folder/.$step_manifest.facts" ||
   printf 'backup: what the database holds could not be read, so a restore of this dump can not be proved\n' >&2
