@@ -167,6 +167,7 @@ CELERY_TIMEZONE = "Asia/Seoul"
 # So that few wait for a worker that is away. They expire by the worker's clock, which may be minutes ahead of beat's.
 CELERY_BEAT_SCHEDULE = {
     "reconcile": {"task": "releases.tasks.reconcile", "schedule": 5.0, "options": {"expires": 1800}},
+    "watch_rules": {"task": "releases.tasks.watch_rules", "schedule": 3.0, "options": {"expires": 1800}},
     "tidy": {"task": "releases.tasks.tidy", "schedule": 1800.0, "options": {"expires": 1800}},
 }
 # How long the folder of an ended attempt stays on its machine, for a look by hand.

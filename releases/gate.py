@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from releases import lifecycle
 from releases.actions.restorable import Signed
-from releases.models import ChecklistItem, Deployment, Environment, Host
+from releases.models import ChecklistItem, Deployment, Environment, Host, Recovery, Rule
 
 HOST_CHECK_LIFETIME = timedelta(minutes=10)
 
@@ -36,18 +36,23 @@ class Blocker:
     state: str = ""
 
 
-def blockers(deployment: Deployment, now: datetime, current_digest: str | None) -> list[Blocker]:
+def blockers(
+    deployment: Deployment, now: datetime, current_digest: str | None, *, emergency: bool = False
+) -> list[Blocker]:
     """Every reason why `deployment` may not start at `now` (database clock); empty means go.
 
     `current_digest` is the digest of a plan built from the rows as they are now (None: it can't be built).
+    In an emergency nobody is asked for consent, and no budget holds; what could do harm still shuts the gate.
     """
     if deployment.status != lifecycle.DRAFT:
         return [Blocker("not_draft", _("It was started already."), mend="deployment", target=deployment.pk)]
     found = _plan(deployment, current_digest)
-    found += _checklist(deployment, now)
-    found += _approvals(deployment)
+    if not emergency:
+        found += _checklist(deployment, now)
+        found += _approvals(deployment)
+        found += _budget(deployment)
     found += environment_blockers(deployment, now)
-    found += _budget(deployment)
+    found += _withheld(deployment)
     found += _hosts(deployment, now)
     found += _migration(deployment)
     found += _artifacts(deployment)
@@ -71,6 +76,25 @@ def environment_blockers(deployment: Deployment, now: datetime) -> list[Blocker]
     if active is not None:
         found.append(_held(environment, active))
     return found
+
+
+def _withheld(deployment: Deployment) -> list[Blocker]:
+    """A release that was rolled back by a rule does not come back before a person has said so."""
+    if deployment.undoes_id is not None:
+        return []
+    pending = Recovery.objects.exclude(rule=Rule.PERSON).filter(
+        rollback__started_at__isnull=False,
+        cleared_at__isnull=True,
+        deployment__release=deployment.release_id,
+        deployment__environment=deployment.environment_id,
+    )
+    recovery = pending.select_related("deployment").first()
+    if recovery is None:
+        return []
+    message = _("The release was rolled back by itself")
+    detail = _("#%(number)s: %(why)s. Look at it there, and let the release go on.")
+    words = {"number": recovery.deployment_id, "why": recovery.because()}
+    return [Blocker("withheld", message, detail % words, "deployment", recovery.deployment_id)]
 
 
 def _held(environment: Environment, active: Deployment) -> Blocker:

@@ -36,6 +36,23 @@ def prove_backup(proof_id: int) -> None:
 
 
 @shared_task
+def recover(recovery_id: int) -> None:
+    """Go on with an emergency rollback."""
+    from releases.engine.recovery import carry_out
+
+    carry_out(recovery_id)
+
+
+@shared_task
+def watch_rules() -> None:
+    """See which deployments break a rule of their environment, and wake the recoveries that wait."""
+    from releases.engine import recovery
+
+    recovery.watch()
+    recovery.send_again()
+
+
+@shared_task
 def check_hosts(environment_id: int) -> None:
     """Try every host of an environment and keep what was found."""
     from releases.enrolment import check_environment_by_id

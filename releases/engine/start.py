@@ -1,14 +1,17 @@
 """Starting a deployment: the gate asked again in the transaction that starts it."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from releases import audit, gate, lifecycle
 from releases.audit import Actor
 from releases.engine import clock, plan, touch, undoing, wake
-from releases.engine.errors import Blocked, EngineError
+from releases.engine.errors import Blocked, Conflict, EngineError
 from releases.engine.status import move_deployment
-from releases.models import Deployment, Environment, User
+from releases.models import Deployment, Environment, Recovery, User
 
 
 def current_digest(deployment: Deployment) -> str | None:
@@ -23,9 +26,9 @@ def current_digest(deployment: Deployment) -> str | None:
         return None
 
 
-def blockers(deployment: Deployment) -> list[gate.Blocker]:
+def blockers(deployment: Deployment, *, emergency: bool = False) -> list[gate.Blocker]:
     """What the gate says of a draft right now."""
-    found = gate.blockers(deployment, clock.now(), current_digest(deployment))
+    found = gate.blockers(deployment, clock.now(), current_digest(deployment), emergency=emergency)
     if deployment.undoes and deployment.status == lifecycle.DRAFT:
         try:
             undoing.require_undoable(deployment.undoes)
@@ -41,22 +44,55 @@ def start(deployment: Deployment, user: User, actor: Actor, digest: str) -> None
     Raises Blocked with every reason when the gate is shut, also when another deployment of the environment
     was started at the same moment.
     """
+    with _one_active():
+        locked = _locked(deployment)
+        found = blockers(locked)
+        if locked.plan.digest != digest and locked.status == lifecycle.DRAFT:
+            message = _("The plan changed after you opened the page; read it again.")
+            found.insert(0, gate.Blocker("stale_page", message, mend="deployment", target=locked.pk))
+        _start(locked, user, found)
+        audit.record(actor, "deployment.start", locked, plan=digest)
+    deployment.refresh_from_db()
+
+
+def start_in_emergency(recovery: Recovery) -> None:
+    """Start the rollback of a recovery without approvals, unless somebody refused it at this moment.
+
+    Raises Blocked with what still shuts the gate, Conflict when the recovery has ended.
+    """
+    rollback = recovery.rollback
+    if rollback is None or rollback.undoes_id != recovery.deployment_id:
+        raise EngineError(_("Only a rollback can start in an emergency."))
+    with _one_active():
+        locked = _locked(rollback)
+        if Recovery.objects.select_for_update(no_key=True).get(pk=recovery.pk).ended_at is not None:
+            raise Conflict(_("It was refused a moment ago."))
+        _start(locked, recovery.asked_by, blockers(locked, emergency=True))
+        detail = {"plan": locked.plan.digest, "emergency": recovery.rule, "undoes": recovery.deployment_id}
+        audit.record(Actor(recovery.asked_by), "deployment.start_emergency", locked, **detail, reason=recovery.reason)
+    rollback.refresh_from_db()
+
+
+def _locked(deployment: Deployment) -> Deployment:
+    """The row, once nobody else may start anything there: one order of locks for everyone, the environment first."""
+    Environment.objects.select_for_update(of=("self",), no_key=True).get(pk=deployment.environment_id)
+    return Deployment.objects.select_for_update(of=("self",), no_key=True).get(pk=deployment.pk)
+
+
+def _start(locked: Deployment, user: User | None, found: list[gate.Blocker]) -> None:
+    if found:
+        raise Blocked(found)
+    move_deployment(locked, lifecycle.RUNNING, started_by=user, started_at=clock.now())
+    touch.bump(locked.pk)
+    wake.driver(locked.pk)
+
+
+@contextmanager
+def _one_active() -> Iterator[None]:
+    """A transaction; that another deployment became active at this moment is told as Blocked."""
     try:
         with transaction.atomic():
-            # One order of locks for everyone: the environment first, so that two starts queue up here.
-            Environment.objects.select_for_update(of=("self",), no_key=True).get(pk=deployment.environment_id)
-            locked = Deployment.objects.select_for_update(of=("self",), no_key=True).get(pk=deployment.pk)
-            found = blockers(locked)
-            if locked.plan.digest != digest and locked.status == lifecycle.DRAFT:
-                message = _("The plan changed after you opened the page; read it again.")
-                found.insert(0, gate.Blocker("stale_page", message, mend="deployment", target=locked.pk))
-            if found:
-                raise Blocked(found)
-            move_deployment(locked, lifecycle.RUNNING, started_by=user, started_at=clock.now())
-            touch.bump(locked.pk)
-            wake.driver(locked.pk)
-            audit.record(actor, "deployment.start", locked, plan=digest)
+            yield
     except IntegrityError as error:
         message = _("Another deployment is active")
         raise Blocked([gate.Blocker("active", message, mend="deployment")]) from error
-    deployment.refresh_from_db()

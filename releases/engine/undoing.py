@@ -10,13 +10,16 @@ UNDOABLE = frozenset({DeploymentKind.DEPLOY})
 NO_COMMIT = "0000000"  # of a release that ran before Cloud Wiki knew any
 
 
-def require_undoable(deployment: Deployment) -> None:
-    """Raise EngineError unless the deployment has ended and is the last one whose changes are still in effect."""
+def require_undoable(deployment: Deployment, *, once_ended: bool = False) -> None:
+    """Raise EngineError unless the deployment has ended and is the last one whose changes are still in effect.
+
+    `once_ended`: it may still run, since it is going to be ended first.
+    """
     if deployment.kind not in UNDOABLE:
         raise EngineError(_("Only a deploy can be rolled back; #%s is of another kind.") % deployment.pk)
     if deployment.started_at is None:
         raise Conflict(_("#%s has not been started: there is nothing to roll back.") % deployment.pk)
-    if not deployment.is_finished:
+    if not deployment.is_finished and not once_ended:
         raise Conflict(_("#%s has not ended. Cancel it first, or let it end.") % deployment.pk)
     undone = undone_by(deployment)
     if undone is not None:
@@ -28,10 +31,10 @@ def require_undoable(deployment: Deployment) -> None:
         raise Conflict(_("#%(later)s changed the environment after #%(number)s. Roll that one back first.") % numbers)
 
 
-def is_undoable(deployment: Deployment) -> bool:
+def is_undoable(deployment: Deployment, *, once_ended: bool = False) -> bool:
     """Whether it can be rolled back now."""
     try:
-        require_undoable(deployment)
+        require_undoable(deployment, once_ended=once_ended)
     except EngineError:
         return False
     return True

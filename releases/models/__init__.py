@@ -10,6 +10,7 @@ from releases.models.host import Host
 from releases.models.look import Look, LookEnding
 from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
 from releases.models.project import Environment, EnvironmentLock, Project, Service
+from releases.models.recovery import Recovery, RecoveryEnding, Rule
 from releases.models.release import Artifact, Release
 from releases.models.removal import FolderRemoval
 from releases.models.runbook import Runbook, RunbookVersion
@@ -50,8 +51,11 @@ __all__ = [
     "ProbeResult",
     "Project",
     "ProofEnding",
+    "Recovery",
+    "RecoveryEnding",
     "Release",
     "Role",
+    "Rule",
     "Runbook",
     "RunbookVersion",
     "Service",

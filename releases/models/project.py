@@ -5,6 +5,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -75,6 +76,13 @@ class Service(models.Model):
 class Environment(models.Model):
     """Staging or production: its rules. Hosts, variables, windows and the lock are rows of their own."""
 
+    class Automatic(models.TextChoices):
+        """Whether a broken rule rolls a deployment back by itself."""
+
+        OFF = "off", _("Off")
+        ASK = "ask", _("After a minute in which a person may say no")
+        ON = "on", _("At once")
+
     project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="environments")
     key = models.SlugField(_("short name"), max_length=40)
     name = models.CharField(_("name"), max_length=80)
@@ -90,11 +98,29 @@ class Environment(models.Model):
     duration_budget = models.PositiveIntegerField(_("duration budget (seconds)"), default=3600)
     checklist_lifetime = models.PositiveIntegerField(_("checklist valid for (seconds)"), default=86400)
     requests_per_minute = models.PositiveIntegerField(_("traffic (requests per minute)"), default=10)
+    automatic_rollback = models.CharField(
+        _("automatic rollback"), max_length=10, choices=Automatic, default=Automatic.OFF
+    )
+    rollback_on_health = models.BooleanField(_("when health checks fail three times in a row"), default=True)
+    rollback_on_page = models.BooleanField(_("when a page check of the runbook fails"), default=True)
+    rollback_on_log = models.BooleanField(_("when a log shows a critical line"), default=True)
+    rollback_on_downtime = models.BooleanField(_("when the downtime is over its budget"), default=True)
+    rollback_minutes = models.PositiveSmallIntegerField(
+        _("watched after the end (minutes)"),
+        default=30,
+        validators=[MinValueValidator(1), MaxValueValidator(1440)],
+    )
     position = models.PositiveSmallIntegerField(default=0)
 
     class Meta:
         ordering = ["position", "pk"]
-        constraints = [models.UniqueConstraint(fields=["project", "key"], name="environment_key_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["project", "key"], name="environment_key_once"),
+            one_of("automatic_rollback", ["off", "ask", "on"], "environment_automatic_known"),
+            models.CheckConstraint(
+                condition=models.Q(rollback_minutes__range=(1, 1440)), name="environment_rollback_minutes_range"
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name

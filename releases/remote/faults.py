@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import threading
 import time
 from collections.abc import Callable
 from contextvars import ContextVar
@@ -21,6 +22,7 @@ subject: ContextVar[str] = ContextVar("subject", default="")  # whose points are
 
 _SHELL_POINT = re.compile(rb"^( *): point ([a-z_]+)$", re.MULTILINE)
 _SHELL_ORDER = rb'\1if mv "$BASE/faults/\2" "$BASE/faults/\2.taken" 2>/dev/null; then . "$BASE/faults/\2.taken"; fi'
+# To the thread that is there: another one might take the signal only when this one has gone on already.
 SIGNALS = {"kill": signal.SIGKILL, "stop": signal.SIGSTOP}
 
 
@@ -59,6 +61,6 @@ class Orders:
         except FileNotFoundError:
             return
         if what in SIGNALS:
-            os.kill(os.getpid(), SIGNALS[what])
+            signal.pthread_kill(threading.get_ident(), SIGNALS[what])
         while what == "wait" and taken.exists():
             time.sleep(0.005)

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from releases import audit, lifecycle, permissions
-from releases.engine import clock, locks
+from releases.engine import clock, locks, rollback_rules
 from releases.engine.errors import EngineError
 from releases.models import Environment
 from releases.permissions import Need, actor, member_required, signed_in
@@ -38,10 +38,20 @@ class EnvironmentForm(CarefulForm[Environment]):
             "duration_budget",
             "checklist_lifetime",
             "requests_per_minute",
+            "automatic_rollback",
+            "rollback_minutes",
+            "rollback_on_health",
+            "rollback_on_page",
+            "rollback_on_log",
+            "rollback_on_downtime",
         )
         labels = {"runbook": gettext_lazy("Runbook"), "rollback_runbook": gettext_lazy("Rollback runbook")}
         help_texts = {
             "is_production": gettext_lazy("Starting there asks for the environment's name."),
+            "automatic_rollback": gettext_lazy(
+                "A broken rule below starts the rollback runbook without approvals. After it, the release and these"
+                " rules are held until a person lets them go on."
+            ),
             "requests_per_minute": gettext_lazy("Used to say how many requests a downtime lost."),
         }
 
@@ -50,7 +60,9 @@ class EnvironmentForm(CarefulForm[Environment]):
 @member_required
 def environment(request: HttpRequest, number: int) -> HttpResponse:
     """Everything that is set for one environment."""
-    found = permissions.get(Environment, signed_in(request), Need.VIEW, "project", "runbook", pk=number)
+    found = permissions.get(
+        Environment, signed_in(request), Need.VIEW, "project", "runbook", "rollback_runbook", pk=number
+    )
     return environment_page(request, found)
 
 
@@ -66,6 +78,7 @@ def environment_page(request: HttpRequest, found: Environment, status: int = 200
         "hosts": found.hosts.all(),
         "lock": lock if lock and lock.expires_at > clock.now() else None,
         "active": found.deployments.filter(status__in=lifecycle.ACTIVE).select_related("release").first(),
+        "halted_by": rollback_rules.unclear().filter(deployment__environment=found).first(),
         "may_manage": permissions.may(user, Need.MANAGE, found.project_id),
         "may_operate": permissions.may(user, Need.OPERATE, found.project_id),
         "is_own_lock": lock is not None and lock.holder_id == user.pk,

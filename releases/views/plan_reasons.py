@@ -18,6 +18,7 @@ _STATES: Final = {
     "plan_changed": "waiting",
     "stale_page": "waiting",
     "host_unchecked": "pending",
+    "withheld": "waiting",
 }
 
 

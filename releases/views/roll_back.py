@@ -29,7 +29,7 @@ def ask_or_make(request: HttpRequest, number: int) -> HttpResponse:
     try:
         if request.method == "POST":
             return redirect("releases:deployment", _made(request, deployment).pk)
-        undoing.require_undoable(deployment)
+        undoing.require_undoable(deployment, once_ended=True)
         context |= _preview(deployment)
     except EngineError as error:
         context["problem"] = str(error)

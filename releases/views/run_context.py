@@ -12,7 +12,7 @@ from releases.engine import undoing
 from releases.models import Deployment, Phase, Step
 from releases.probes.clock import Downtime, downtime
 from releases.templatetags.figures import clock as as_clock
-from releases.views import rail_context, step_context
+from releases.views import rail_context, recovery, step_context
 from releases.views.run_state import HALTED, Run
 
 SUBTITLES: Final = {
@@ -49,6 +49,7 @@ def build(run: Run) -> dict[str, Any]:
         "ticking": deployment.is_active,
         "cancellable": cancellable,
         **_undoing(run),
+        **recovery.of_run(run),
         "approvers": [str(approval.user) for approval in approvals(deployment)],
         "downtime": clock_context(run, down),
         "flow": flow(run),

@@ -4,9 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.conf import LazySettings
 
+from .database import new_database
 from .sshd import Sshd
 from .stage import Stage, start_host
+from .team import Team
 
 
 @pytest.fixture
@@ -25,3 +28,11 @@ def stage(db: None, data_dir: Path, tmp_path: Path) -> Iterator[Stage]:
     server = start_host(tmp_path)
     yield Stage(server, tmp_path)
     server.stop()
+
+
+@pytest.fixture
+def team(stage: Stage, settings: LazySettings) -> Iterator[Team]:
+    """An application on that host, with a runbook to deploy it and one to go back."""
+    settings.SSH_KEY_FILE = stage.server.client_key
+    with new_database() as server:
+        yield Team(stage, server)

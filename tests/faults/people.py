@@ -61,10 +61,14 @@ def two_people(slot: Slot, random: Turns) -> Result:
     from releases.engine.errors import Blocked
 
     result = Result()
+    go = slot.folder / "go"
+    held = f"until [ -e {go} ]; do sleep 0.02; done"  # else the first might be over before the second one presses
     for _race in range(RACES):
-        first = slot.draft(Work(lines=3))
+        go.unlink(missing_ok=True)
+        first = slot.draft(Work(lines=3, after=held))
         second = first.twin()
         said = at_once(first.start, second.start)
+        go.touch()
         refused = [answer for answer in said if isinstance(answer, Blocked)]
         result.check(said.count(None) == 1 and len(refused) == 1, f"#{first.pk} and #{second.pk} said {said}")
         runs = [run for run in (first, second) if run.status() != "draft"]
@@ -80,10 +84,13 @@ def two_people(slot: Slot, random: Turns) -> Result:
 
 def _retry_meets_start(slot: Slot, result: Result) -> None:
     """A stopped deployment is taken up again while another one starts; both have asked the gate when either goes on."""
-    stopped = slot.begin(Work(code=3, lines=1))
+    go = slot.folder / "go"
+    stopped = slot.begin(Work(code=3, lines=1, after=f"until [ -e {go} ]; do sleep 0.02; done"))
     result.problems.extend(stopped.judge().problems)
     draft = stopped.twin()
+    go.unlink()
     said = at_once(stopped.retry, draft.start, meet_at="before_deployment_running")
+    go.touch()
     result.check(said.count(None) == 1, f"#{stopped.pk} again and #{draft.pk} anew said {said}")
     until(lambda: stopped.status() != "running" and draft.status() != "running", what="both to rest")
 

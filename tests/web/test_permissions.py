@@ -16,6 +16,7 @@ from releases.models import (
     Backup,
     DeployWindow,
     Membership,
+    Recovery,
     Step,
     User,
     Variable,
@@ -120,6 +121,9 @@ def rows(world: World) -> dict[str, int]:
         "runbook-versions": world.runbook.versions.get().pk,
         "hosts": world.host.pk,
         "environments": world.environment.pk,
+        "recoveries": Recovery.objects.create(
+            deployment=deployment, rule="person", reason="now", asked_by=world.requester, starts_at=clock.now()
+        ).pk,
         "backups": Backup.objects.create(
             environment=world.environment,
             host=world.host,
