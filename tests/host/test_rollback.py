@@ -1,0 +1,297 @@
+"""Going back on a real server: by itself after a broken release, and while workers, connections and disks fail."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+
+from releases import lifecycle
+from releases.audit import Actor, verify
+from releases.engine import decide, recovery
+from releases.models import Announcement, Deployment, Environment, ProbeResult, Recovery, Runbook
+from releases.remote import faults
+from releases.runbooks import loader
+from tests.factories import save_version
+from tests.host.apps import samples
+from tests.host.apps.samples import wait_for
+from tests.host.machine import Machine
+from tests.host.site import (
+    SEED,
+    Site,
+    drive,
+    explained,
+    make_repository,
+    make_site,
+    newest,
+    process,
+    shortened,
+    until,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ROLLBACK = (Path(loader.__file__).parent / "seed" / "rollback.yaml").read_text()
+GOAL = 60  # seconds that a rollback may take where no database is restored
+# Rows, and a checksum of them, of every table; then the schema's own words.
+TABLES = """
+SELECT format('SELECT %L, count(*), md5(coalesce(string_agg(t::text, chr(10) ORDER BY t::text), '''')) FROM %I.%I t',
+  table_name, table_schema, table_name)
+  FROM information_schema.tables WHERE table_schema = 'public' ORDER BY table_name \\gexec
+SELECT table_name, column_name, data_type FROM information_schema.columns WHERE table_schema = 'public' ORDER BY 1, 2;
+"""
+
+
+@pytest.fixture
+def site(machine: Machine, data_dir: Path, settings: LazySettings, redis_url: str) -> Iterator[Site]:
+    """Release 1 as it was installed, in an environment that knows how to go back to it."""
+    settings.SSH_KEY_FILE = machine.private_key
+    made = make_site(machine, make_repository(data_dir / "repository"), shortened(SEED))
+    book = Runbook.objects.create(project=made.project, key="rollback", name="롤백 절차", kind="rollback")
+    save_version(book, ROLLBACK.replace("interval: 2s", "interval: 1s"))
+    made.environment.rollback_runbook = book
+    made.environment.save()
+    yield made
+    left = "select format('drop database %I', datname) from pg_database where datname ~ '_before_' \\gexec"
+    machine.run("psql -U postgres", left.encode())
+
+
+def held(machine: Machine) -> dict[str, bytes]:
+    """What of the services lies there: every file's SHA-256, and every table."""
+    files = "find . -type f ! -path './cache/*' -exec sha256sum {} + | sort"
+    return {
+        "jar": machine.run("sha256sum < /app/backend/app.jar").stdout,
+        "next": machine.run(f"cd /app/frontend/.next && {files}").stdout,
+        "tables": machine.run("psql -U postgres -d cloudwiki -At", TABLES.encode()).stdout,
+    }
+
+
+def nothing_is_left(machine: Machine) -> None:
+    """No copy of an unfinished restore lies beside what was restored."""
+    left = machine.run("find /app/backend /app/frontend -maxdepth 1 -name '.*restore-*'").stdout
+    assert left == b""
+
+
+@contextmanager
+def installation(machine: Machine, data_dir: Path, *more: str) -> Iterator[None]:
+    """Workers and clock as `make up` starts them."""
+    with process("beat", machine, data_dir), process("worker", machine, data_dir):
+        if not more:
+            yield
+            return
+        with process(more[0], machine, data_dir):
+            yield
+
+
+def over(deployment: Deployment, seconds: float = 180.0) -> str:
+    """Wait until it rests."""
+    rows = Deployment.objects.filter(pk=deployment.pk)
+    until(lambda: rows.get().status in lifecycle.FINISHED | {lifecycle.UNKNOWN}, seconds)
+    deployment.refresh_from_db()
+    return deployment.status
+
+
+@pytest.mark.parametrize("schema", [True, False], ids=["with a schema change", "without one"])
+def test_a_broken_release_goes_back_by_itself(site: Site, machine: Machine, data_dir: Path, schema: bool) -> None:
+    Environment.objects.filter(pk=site.environment.pk).update(automatic_rollback=Environment.Automatic.ON)
+    site.environment.refresh_from_db()
+    before = held(machine)
+    changes = {"schema_changed": True, "migration_name": samples.MIGRATION.name} if schema else {}
+    sql = {"migration_sql": samples.MIGRATION.read_text()} if schema else {}
+    with installation(machine, data_dir, "probes"):
+        answered = ProbeResult.objects.filter(probe__environment=site.environment).values("probe").distinct()
+        until(lambda: answered.count() == 2)
+        site.build(3)
+        deployment = site.ready(site.release("v2", site.check_out(3), **changes, **sql))
+        assert over(deployment) == lifecycle.FAILED, explained(deployment)
+        changed = held(machine)
+        assert (changed["tables"] != before["tables"]) == schema
+        until(lambda: Recovery.objects.filter(deployment=deployment, ended_at__isnull=False).exists(), 120)
+    found = Recovery.objects.get(deployment=deployment)
+    rollback = found.rollback
+    assert rollback is not None, found.problem
+    assert (found.ending, rollback.status) == ("succeeded", lifecycle.SUCCEEDED), explained(rollback)
+    assert found.rule in {"page", "health"} and rollback.started_by is None
+    assert held(machine) == before
+    assert b'"status":"UP","version":"1"' in wait_for(machine, "curl -fsS http://localhost:8080/health")
+    assert b"frontend release 1" in machine.run("curl -fsS http://localhost").stdout
+    assert rollback.steps.get(key="restore_database").status == (lifecycle.SUCCEEDED if schema else lifecycle.SKIPPED)
+    took = rollback.seconds_taken() or 0.0
+    assert schema or took < GOAL
+    assert rollback.downtime_measured and rollback.downtime_measured > 0
+    assert Announcement.objects.get(deployment=rollback).state == "done"
+    nothing_is_left(machine)
+    assert list(verify()) == []
+    what = "with its database" if schema else "without its database"
+    print(f"rolled back by itself {what}: {took:.1f} s, downtime measured {rollback.downtime_measured:.1f} s")
+
+
+CHANGE = """kind: deploy
+title: {ko: 바꾸기, en: Change}
+steps:
+  - key: files
+    title: {ko: 백업, en: Back up}
+    role: DevOps
+    phase: prepare
+    action: backup_files
+    runs_on: app
+    estimate: 10
+    parameters:
+      destination: /app/backup
+      files:
+        - {path: /app/backend/app.jar, link: app.jar.bak}
+        - {path: /app/frontend/.next, link: .next.bak, folder: true}
+  - key: dump
+    title: {ko: 덤프, en: Dump}
+    role: DevOps
+    phase: prepare
+    action: backup_database
+    runs_on: app
+    estimate: 10
+    parameters: {database: cloudwiki, user: postgres, destination: /app/backup/dump.sql}
+  - key: change
+    title: {ko: 변경, en: Change}
+    role: DevOps
+    phase: replace
+    action: shell
+    runs_on: app
+    estimate: 10
+    parameters:
+      command: |
+        echo no jar > /app/backend/app.jar
+        rm -r /app/frontend/.next/server
+        psql -U postgres -d cloudwiki -v ON_ERROR_STOP=1 -qc "delete from member where id % 2 = 0; create table new ()"
+"""
+
+
+@pytest.fixture
+def damaged(site: Site, machine: Machine) -> Iterator[tuple[Deployment, dict[str, bytes]]]:
+    """A deployment that left jar, folder and database broken, and what was there before it."""
+    site.save_runbook(CHANGE)
+    before = held(machine)
+    release = site.release("v9", "a41f9c2", schema_changed=True, migration_name="V9.sql", migration_sql="select 1;")
+    deployment = site.ready(release)
+    assert drive(deployment) == lifecycle.SUCCEEDED, explained(deployment)
+    assert all(held(machine)[part] != text for part, text in before.items())
+    yield deployment, before
+
+
+def ask(site: Site, deployment: Deployment) -> Recovery:
+    return recovery.ask(deployment, site.requester, Actor(site.requester), "a fault while we go back")
+
+
+def rollback_of(deployment: Deployment) -> Deployment:
+    """Its rollback, once it has begun."""
+    started = Deployment.objects.filter(undoes=deployment, started_at__isnull=False)
+    until(started.exists)
+    return started.get()
+
+
+def each_step(rollback: Deployment, act: Callable[[Any], None]) -> set[str]:
+    """Do this once while each step is at work; which steps there were."""
+    seen: set[str] = set()
+    while Deployment.objects.get(pk=rollback.pk).status not in lifecycle.FINISHED | {lifecycle.UNKNOWN}:
+        for step in rollback.steps.filter(status__in=lifecycle.STEP_BUSY).exclude(key__in=seen):
+            act(step)
+            seen.add(step.key)
+        time.sleep(0.01)
+    return seen
+
+
+def all_is_back(machine: Machine, rollback: Deployment, before: dict[str, bytes]) -> None:
+    rollback.refresh_from_db()
+    assert rollback.status == lifecycle.SUCCEEDED, explained(rollback)
+    assert held(machine) == before
+    assert b'"status":"UP","version":"1"' in wait_for(machine, "curl -fsS http://localhost:8080/health")
+    nothing_is_left(machine)
+    copies = machine.run("psql -U postgres -Atc \"select datname from pg_database where datname ~ 'restor'\"").stdout
+    assert copies == b""
+
+
+POINTS = ("after_begin", "before_launch", "after_exec", "after_write", "after_follow", "before_finish", "after_finish")
+
+
+def test_the_worker_killed_at_each_step_of_it(
+    site: Site,
+    machine: Machine,
+    data_dir: Path,
+    damaged: tuple[Deployment, dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Killed with -9 at a point of every step; no step is done twice and both versions are never mixed."""
+    deployment, before = damaged
+    monkeypatch.setenv("CLOUDWIKI_FAULT_POINTS", "1")
+    orders = data_dir / "faults"
+    (orders / "taken").mkdir(parents=True)
+    with installation(machine, data_dir):
+        ask(site, deployment)
+        rollback = rollback_of(deployment)
+        killed = 0
+        while over_yet(rollback) is None:
+            point = POINTS[killed % len(POINTS)]
+            order = orders / f"{rollback.pk}.{point}"
+            order.write_text("kill")
+            until(lambda order=order: not order.exists() or over_yet(rollback) is not None, 120)  # type: ignore[misc]
+            killed += not order.exists()
+    all_is_back(machine, rollback, before)
+    assert killed >= 8, "as many as there are steps"
+    begun = {step.key: step.attempts.count() for step in rollback.steps.all()}
+    assert set(begun.values()) == {1}, begun
+
+
+def over_yet(rollback: Deployment) -> str | None:
+    status = Deployment.objects.values_list("status", flat=True).get(pk=rollback.pk)
+    return status if status in lifecycle.FINISHED | {lifecycle.UNKNOWN} else None
+
+
+def test_the_connection_lost_at_each_step_of_it(
+    site: Site, machine: Machine, damaged: tuple[Deployment, dict[str, bytes]], data_dir: Path
+) -> None:
+    deployment, before = damaged
+    with installation(machine, data_dir):
+        ask(site, deployment)
+        rollback = rollback_of(deployment)
+        cut = each_step(rollback, lambda _step: machine.run("sudo pkill -f '^sshd-session: deploy'", check=False))
+    all_is_back(machine, rollback, before)
+    assert len(cut) == 8
+    assert {step.attempts.count() for step in rollback.steps.all()} == {1}
+
+
+def test_a_full_disk_at_each_step_of_it(
+    site: Site,
+    machine: Machine,
+    data_dir: Path,
+    damaged: tuple[Deployment, dict[str, bytes]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A step is refused with a sentence before it changes anything; with room again, it is done."""
+    deployment, before = damaged
+    small = "/home/deploy/.cloudwiki"
+    machine.run(f"sudo mount -t tmpfs -o size=8m,uid=1000,mode=700 small {small}")
+    refused: list[str] = []
+
+    def fill(point: str) -> None:
+        if point == "after_begin" and rollback.steps.get(status__in=lifecycle.STEP_BUSY).attempts.count() == 1:
+            machine.run(f"cat /dev/zero > {small}/filler", check=False)
+
+    try:
+        ask(site, deployment)
+        recovery.carry_out(Recovery.objects.get(deployment=deployment).pk)
+        rollback = rollback_of(deployment)
+        monkeypatch.setattr(faults, "hook", fill)
+        while drive(rollback) != lifecycle.SUCCEEDED:
+            step = rollback.steps.get(status__in=lifecycle.STEP_STOPPED)
+            assert step.status == lifecycle.ERRORED and newest(rollback, step.key).reason, explained(rollback)
+            refused.append(step.key)
+            machine.run(f"rm {small}/filler")
+            decide.retry(step, Actor(site.requester))
+    finally:
+        machine.run(f"sudo umount -l {small}", check=False)
+    all_is_back(machine, rollback, before)
+    # The last one asks over HTTP and writes nothing, so it needs no room.
+    assert refused == list(
+        rollback.steps.exclude(key="health_check").order_by("position").values_list("key", flat=True)
+    )
