@@ -207,7 +207,7 @@ def _migration(deployment: Deployment) -> list[Blocker]:
 def _backups(deployment: Deployment) -> list[Blocker]:
     """What steps put back must be there, as it was signed, and not be known to be damaged."""
     found = []
-    for backup in Signed(deployment).needed(deployment):
+    for backup in Signed(deployment.plan.content).needed(deployment.environment):
         if isinstance(backup, str):
             found.append(Blocker("backup_missing", _("A backup is missing"), backup))
         elif backup.refuted_at is not None:

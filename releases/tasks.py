@@ -38,18 +38,18 @@ def prove_backup(proof_id: int) -> None:
 @shared_task
 def recover(recovery_id: int) -> None:
     """Go on with an emergency rollback."""
-    from releases.engine.recovery import carry_out
+    from releases.engine.recovering import carry_out
 
     carry_out(recovery_id)
 
 
 @shared_task
 def watch_rules() -> None:
-    """See which deployments break a rule of their environment, and wake the recoveries that wait."""
-    from releases.engine import recovery
+    """Wake the recoveries that wait, and see which deployments break a rule of their environment."""
+    from releases.engine import recovering, recovery
 
+    recovering.send_again()
     recovery.watch()
-    recovery.send_again()
 
 
 @shared_task

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from releases import lifecycle
 from releases.actions.base import ActionError, NotApproved
 from releases.actions.copies import step_of
-from releases.models import Backup, Deployment, DeploymentKind, Host
+from releases.models import Backup, Deployment, DeploymentKind, Environment, Host
 
 KINDS = {"restore_files": Backup.Kind.FILES, "restore_database": Backup.Kind.DATABASE}
 RESTORING = tuple(KINDS)
@@ -58,10 +58,10 @@ def signed(backups: list[Backup]) -> list[dict[str, Any]]:
 
 
 class Signed:
-    """The backups that the plan of a rollback names, read in one query."""
+    """The backups that the plan of a rollback names, read in one query. `content` is what the plan holds."""
 
-    def __init__(self, deployment: Deployment) -> None:
-        rollback = deployment.plan.content.get("rollback")
+    def __init__(self, content: Mapping[str, Any]) -> None:
+        self._content, rollback = content, content.get("rollback")
         self._entries: list[dict[str, Any]] | None = None if rollback is None else rollback["backups"]
         numbers = [entry["id"] for entry in self._entries or ()]
         self._rows = Backup.objects.select_related("attempt__step__deployment__plan").defer("facts").in_bulk(numbers)
@@ -92,11 +92,11 @@ class Signed:
         mend = _("Name database, host and port as the step that backs it up does, or restore by hand.")
         raise ActionError(f"{sentence % words} {mend}")
 
-    def needed(self, deployment: Deployment) -> Iterator[Backup | str]:
+    def needed(self, environment: Environment) -> Iterator[Backup | str]:
         """For each thing that a step of the plan puts back its backup, or why there is none."""
-        steps = [step for step in deployment.plan.content["steps"] if step["action"] in RESTORING]
+        steps = [step for step in self._content["steps"] if step["action"] in RESTORING]
         steps = [step for step in steps if not step["skipped_because"]]
-        hosts = {host.role: host for host in deployment.environment.hosts.all()} if steps else {}
+        hosts = {host.role: host for host in environment.hosts.all()} if steps else {}
         for entry in steps:
             parameters, host = entry["parameters"], hosts.get(entry["runs_on"])
             wanted = [file["link"] for file in parameters.get("files", ())]
@@ -124,12 +124,12 @@ class Signed:
 
 def backup_for(deployment: Deployment, link: str, host: Host | None) -> Backup:
     """The backup of files called `link` on this host that `deployment`, a rollback, puts back. Raises as Signed."""
-    return Signed(deployment).files(link, host)
+    return Signed(deployment.plan.content).files(link, host)
 
 
 def dump_for(deployment: Deployment, parameters: Mapping[str, Any], host: Host | None) -> Backup:
     """The dump of the database that the parameters name, made on this host. Raises as Signed."""
-    return Signed(deployment).dump(parameters, host)
+    return Signed(deployment.plan.content).dump(parameters, host)
 
 
 def _server(parameters: Mapping[str, Any]) -> tuple[str, ...]:

@@ -153,6 +153,7 @@ class DeploymentOut(Schema):
     estimate: int
     requested_by: str
     started_by: str | None
+    undoes: int | None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

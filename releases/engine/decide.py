@@ -34,6 +34,27 @@ def cancel(deployment: Deployment, actor: Actor) -> None:
     deployment.refresh_from_db()
 
 
+def put_away(deployment: Deployment, actor: Actor) -> None:
+    """Put a draft away; what was started meanwhile goes on."""
+    with transaction.atomic():
+        locked = _locked(deployment)
+        if locked.status == lifecycle.DRAFT:
+            move_deployment(locked, lifecycle.CANCELLED, finished_at=clock.now(), cancelled_by=actor.user)
+            touch.bump(locked.pk)
+            audit.record(actor, "deployment.cancel", locked)
+
+
+def cancel_once_known(deployment: Deployment, actor: Actor) -> None:
+    """Have a deployment whose step is unknown end as soon as a person has said how that ended."""
+    with transaction.atomic():
+        locked = _locked(deployment)
+        if locked.status == lifecycle.UNKNOWN and locked.cancel_requested_at is None:
+            rows = Deployment.objects.filter(pk=locked.pk)
+            rows.update(cancel_requested_at=clock.now(), cancelled_by=actor.user)
+            touch.bump(locked.pk)
+            audit.record(actor, "deployment.cancel", locked)
+
+
 def retry(step: Step, actor: Actor, reason: str = "") -> None:
     """Try a stopped step again as a new attempt; the deployment goes on from there."""
     with transaction.atomic():

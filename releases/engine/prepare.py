@@ -24,12 +24,14 @@ from releases.runbooks.model import Role
 def prepare(
     release: Release,
     environment: Environment,
-    user: User,
+    user: User | None,
     actor: Actor,
     idempotency_key: str,
     undoes: Deployment | None = None,
 ) -> tuple[Deployment, bool]:
     """Make the draft deployment of `release` to `environment`; a rollback (roll_back.py) says what it `undoes`.
+
+    `user` is who asks for it; None: a rule of the environment does.
 
     The same `idempotency_key` (one press of one button) gives the same row back. Returns the deployment and
     whether it is new. Raises EngineError naming what is missing.
@@ -101,9 +103,9 @@ def rebuild(deployment: Deployment, actor: Actor) -> bool:
 
 
 def _same_request(
-    found: Deployment, release: Release, environment: Environment, user: User, undoes: Deployment | None
+    found: Deployment, release: Release, environment: Environment, user: User | None, undoes: Deployment | None
 ) -> Deployment:
-    request = (release.pk, environment.pk, user.pk, undoes.pk if undoes else None)
+    request = (release.pk, environment.pk, user.pk if user else None, undoes.pk if undoes else None)
     if (found.release_id, found.environment_id, found.requested_by_id, found.undoes_id) != request:
         raise Conflict(_("This request key was used for another deployment; open the form again."))
     return found

@@ -1,5 +1,6 @@
 """The rules by which an environment rolls a deployment back by itself: which one is broken, and by what."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -32,13 +33,27 @@ def watched(now: datetime) -> list[Deployment]:
         environment__in=automatic.filter(rollback_runbook__isnull=False), started_at__isnull=False
     )
     newest = started.order_by("environment_id", "-started_at").distinct("environment_id").values("pk")
-    rows = Deployment.objects.filter(pk__in=newest, kind=DeploymentKind.DEPLOY, recoveries__isnull=True)
+    rows = Deployment.objects.filter(pk__in=newest, kind=DeploymentKind.DEPLOY).select_related("environment", "plan")
     halted = set(unclear().values_list("deployment__environment", flat=True))
     return [
         row
-        for row in rows.select_related("environment", "plan")
-        if row.environment_id not in halted and _is_in_time(row, now)
+        for row in rows.prefetch_related("recoveries__rollback")
+        if row.environment_id not in halted and _is_in_time(row, now) and not is_settled(row, row.recoveries.all())
     ]
+
+
+def is_settled(deployment: Deployment, recoveries: Iterable[Recovery]) -> bool:
+    """The rules have had their say: one of its recoveries is under way or has run, or ended since the deployment did.
+
+    One that Cloud Wiki itself took back (all was well again, a person went on) settles nothing.
+    """
+    ended = deployment.finished_at or deployment.started_at
+    return any(
+        recovery.ended_at is None
+        or recovery.has_run
+        or (ended is not None and recovery.ended_at > ended and not recovery.is_taken_back)
+        for recovery in recoveries
+    )
 
 
 def unclear() -> QuerySet[Recovery]:
@@ -66,21 +81,59 @@ def broken(deployment: Deployment, now: datetime) -> Broken | None:
     What a person has cancelled is that person's, and nothing is undone that never changed anything.
     """
     environment = deployment.environment
-    if deployment.is_active:
-        return _over_budget(deployment, now) if environment.rollback_on_downtime else None
-    if deployment.status == lifecycle.CANCELLED or deployment.finished_at is None:
+    if deployment.cancel_requested_at is not None or not _has_changed_something(deployment):
         return None
-    found = _failed_check(deployment)
-    if found is None and environment.rollback_on_health:
-        found = _fails_in_a_row(deployment)
-    return found
+    if environment.rollback_on_downtime and (found := _over_budget(deployment, now)):
+        return found
+    if deployment.is_active or deployment.finished_at is None:
+        return None
+    if found := _failed_check(deployment):
+        return found
+    return _fails_in_a_row(deployment) if environment.rollback_on_health else None
+
+
+def still_holds(recovery: Recovery, now: datetime) -> bool:
+    """Whether a rule's recovery, not yet begun, is still wanted: the rule is on, and still broken."""
+    deployment = recovery.deployment
+    if deployment.environment.automatic_rollback == Environment.Automatic.OFF:
+        return False
+    if recovery.rule == Rule.DOWNTIME and deployment.cancel_requested_at is not None:
+        return True  # it is being aborted for this very reason
+    found = broken(deployment, now)
+    return found is not None and found.rule == recovery.rule
+
+
+def _has_changed_something(deployment: Deployment) -> bool:
+    """A step after the preparation was begun."""
+    return deployment.steps.exclude(phase=Phase.PREPARE).filter(started_at__isnull=False).exists()
+
+
+def _ill_before(deployment: Deployment) -> QuerySet[Outage]:
+    """Outages that are not the deployment's doing: they began before it, and still go on."""
+    probes = Probe.objects.filter(environment=deployment.environment_id, enabled=True)
+    return Outage.objects.filter(probe__in=probes, ended_at__isnull=True, started_at__lt=deployment.started_at)
 
 
 def _over_budget(deployment: Deployment, now: datetime) -> Broken | None:
-    found, budget = downtime(deployment, now), deployment.environment.downtime_budget
-    if found.running_since is None or found.seconds <= budget:
+    """Downtime that still goes on: of a running deployment as the clock shows it, of a stopped one from its mark.
+
+    Where something was ill before, nobody can tell whose downtime it is.
+    """
+    if _ill_before(deployment).exists():
         return None
-    return Broken(Rule.DOWNTIME, {"seconds": round(found.seconds), "budget": budget})
+    budget, seconds = deployment.environment.downtime_budget, 0.0
+    if deployment.is_active:
+        found = downtime(deployment, now)
+        seconds = found.seconds if found.running_since is not None else 0.0
+    elif deployment.downtime_opened_at and deployment.downtime_closed_at is None and _is_down(deployment):
+        seconds = (now - deployment.downtime_opened_at).total_seconds()
+    if seconds <= budget:
+        return None
+    return Broken(Rule.DOWNTIME, {"seconds": round(seconds), "budget": budget})
+
+
+def _is_down(deployment: Deployment) -> bool:
+    return Outage.objects.filter(probe__environment=deployment.environment_id, ended_at__isnull=True).exists()
 
 
 def _failed_check(deployment: Deployment) -> Broken | None:
@@ -95,11 +148,16 @@ def _failed_check(deployment: Deployment) -> Broken | None:
 
 
 def _fails_in_a_row(deployment: Deployment) -> Broken | None:
-    """A service that was well before the deployment, and whose last answers after the downtime all failed."""
+    """A service that was well before the deployment, and whose last answers after the downtime all failed.
+
+    While the marked downtime is still open, services are away on purpose; then only its budget counts.
+    """
+    is_open = deployment.downtime_opened_at is not None and deployment.downtime_closed_at is None
+    if is_open and deployment.status != lifecycle.SUCCEEDED:
+        return None
     since = deployment.downtime_closed_at or deployment.finished_at
-    ill_before = Outage.objects.filter(ended_at__isnull=True, started_at__lt=deployment.started_at).values("probe")
-    probes = Probe.objects.filter(environment=deployment.environment_id, enabled=True).exclude(pk__in=ill_before)
-    for probe in probes.select_related("service"):
+    probes = Probe.objects.filter(environment=deployment.environment_id, enabled=True)
+    for probe in probes.exclude(pk__in=_ill_before(deployment).values("probe")).select_related("service"):
         last = list(probe.results.filter(at__gt=since).order_by("-at").values_list("ok", flat=True)[:FAILURES])
         if len(last) == FAILURES and not any(last):
             return Broken(Rule.HEALTH, {"service": probe.service.name, "number": FAILURES})

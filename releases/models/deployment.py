@@ -9,6 +9,8 @@ from releases import lifecycle
 from releases.models.choices import DeploymentKind, Status, one_of
 from releases.models.history import append_only
 
+BY_ITSELF = "Cloud Wiki"
+
 
 class Plan(models.Model):
     """A release's runbook for one environment, every variable filled in. Never changed; approvals sign its digest.
@@ -47,7 +49,13 @@ class Deployment(models.Model):
     status = models.CharField(max_length=20, choices=Status, default=Status.DRAFT)
     version = models.PositiveBigIntegerField(default=0, help_text="grows with every change a screen must show")
     idempotency_key = models.CharField(max_length=64, unique=True)
-    requested_by = models.ForeignKey("releases.User", on_delete=models.PROTECT, related_name="requested_deployments")
+    requested_by = models.ForeignKey(
+        "releases.User",
+        null=True,
+        on_delete=models.PROTECT,
+        related_name="requested_deployments",
+        help_text="null: a rule of the environment (models/recovery.py)",
+    )
     started_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")
     cancelled_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -83,6 +91,16 @@ class Deployment(models.Model):
 
     def __str__(self) -> str:
         return f"#{self.pk}"
+
+    @property
+    def requested_name(self) -> str:
+        """Who asked for it; Cloud Wiki itself, where a rule did."""
+        return str(self.requested_by) if self.requested_by else BY_ITSELF
+
+    @property
+    def started_name(self) -> str:
+        """Who started it."""
+        return str(self.started_by) if self.started_by else BY_ITSELF
 
     @property
     def is_active(self) -> bool:

@@ -1,5 +1,7 @@
 """A rollback that does not wait for approvals."""
 
+import uuid
+
 from django.db import models
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
@@ -39,6 +41,7 @@ class Recovery(models.Model):
     rollback = models.OneToOneField(
         "releases.Deployment", null=True, on_delete=models.PROTECT, related_name="recovery", help_text="null: none yet"
     )
+    key = models.UUIDField(default=uuid.uuid4, unique=True, help_text="the request of its rollback's draft")
     rule = models.CharField(max_length=20, choices=Rule)
     reason = models.CharField(max_length=500, blank=True, help_text="a person's words")
     facts = models.JSONField(default=dict, help_text="of a broken rule: service, step, number, seconds, budget")
@@ -58,9 +61,6 @@ class Recovery(models.Model):
         constraints = [
             models.UniqueConstraint(
                 fields=["deployment"], condition=models.Q(ended_at__isnull=True), name="recovery_one_open"
-            ),
-            models.UniqueConstraint(
-                fields=["deployment"], condition=~models.Q(rule=Rule.PERSON), name="recovery_one_by_rule"
             ),
             one_of("rule", Rule.values, "recovery_rule_known"),
             one_of("ending", ["", *RecoveryEnding.values], "recovery_ending_known"),
@@ -88,6 +88,11 @@ class Recovery(models.Model):
     def has_run(self) -> bool:
         """Its rollback was started."""
         return self.rollback is not None and self.rollback.started_at is not None
+
+    @property
+    def is_taken_back(self) -> bool:
+        """Cloud Wiki itself took it back: what it was asked for is over. No person said no."""
+        return self.ending == RecoveryEnding.REFUSED and self.ended_by_id is None
 
     def because(self) -> str:
         """Why, in the reader's language: the person's words, or the rule with what broke it."""

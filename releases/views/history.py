@@ -130,7 +130,7 @@ def _row(deployment: Deployment) -> dict[str, Any]:
         deployment.environment.key,
         deployment.kind,
         deployment.status,
-        str(deployment.requested_by),
+        deployment.requested_name,
         str(deployment.started_by) if deployment.started_by else "",
         deployment.started_at.isoformat() if deployment.started_at else None,
         deployment.finished_at.isoformat() if deployment.finished_at else None,

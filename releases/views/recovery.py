@@ -58,18 +58,19 @@ def _found(request: HttpRequest, number: int) -> Recovery:
 
 
 def of_run(run: Run) -> dict[str, Any]:
-    """What the page of a run says of its emergency rollback; three queries at most."""
+    """What the page of a run says of its emergency rollback; four queries at most."""
     deployment = run.deployment
     rows = Recovery.objects.select_related("rollback", "asked_by", "ended_by", "cleared_by")
-    found = rows.filter(deployment=deployment).first()
+    own = list(rows.filter(deployment=deployment))
+    found = own[0] if own else None
     until = rollback_rules.watched_until(deployment)
-    is_watched = until is not None and run.now < until and found is None
+    is_watched = until is not None and run.now < until and not rollback_rules.is_settled(deployment, own)
     waits = found is not None and found.ended_at is None and run.now < found.starts_at
     return {
         "recovery": found,
         "recovery_wait": (found.starts_at - run.now).total_seconds() if found and waits else None,
         "may_operate": run.may_operate,
-        "recovery_unclear": found is not None and found.is_automatic and found.has_run and found.cleared_at is None,
+        "unclear": next((one for one in own if one.is_automatic and one.has_run and one.cleared_at is None), None),
         "emergency": rows.filter(rollback=deployment).first() if deployment.undoes_id else None,
         "watched_until": until if is_watched else None,
         "abortable": run.may_operate

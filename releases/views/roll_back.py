@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 
 from releases import permissions
 from releases.actions import restorable
-from releases.engine import clock, plan, prepare, roll_back, undoing, wake
+from releases.engine import plan, roll_back, undoing, wake
 from releases.engine.errors import EngineError
 from releases.models import Backup, Deployment
 from releases.permissions import Need, actor, member_required, signed_in
@@ -48,14 +48,9 @@ def _made(request: HttpRequest, deployment: Deployment) -> Deployment:
 
 def _preview(deployment: Deployment) -> dict[str, Any]:
     """The plan as it would be, without keeping it. Raises EngineError where there can be none."""
-    environment = deployment.environment
     before = undoing.running_before(deployment)
-    version = prepare.runbook_version(environment, deployment)
-    now = clock.now()
     facts = plan.changes(deployment.release, deployment)
-    content = plan.content_of(
-        before or deployment.release, environment, version, f"{environment.local(now):%Y%m%d}", deployment
-    )
+    content = roll_back.content_of(deployment)
     steps = [PlannedStep.from_json(entry) for entry in content["steps"]]
     backups = restorable.candidates(deployment, {step.action for step in steps if not step.skipped_because})
     dumps = [backup for backup in backups if backup.kind == Backup.Kind.DATABASE]

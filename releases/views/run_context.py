@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
 
 from releases import lifecycle
 from releases.engine import undoing
-from releases.models import Deployment, Phase, Step
+from releases.models import Deployment, Phase, Recovery, Step
 from releases.probes.clock import Downtime, downtime
 from releases.templatetags.figures import clock as as_clock
 from releases.views import rail_context, recovery, step_context
@@ -41,6 +41,7 @@ def build(run: Run) -> dict[str, Any]:
     deployment = run.deployment
     down = downtime(deployment, run.now)
     cancellable = run.may_operate and deployment.status in CANCELLABLE
+    way_back = _undoing(run)
     return {
         "title": title(run, down),
         "favicon": favicon(deployment.status),
@@ -48,14 +49,13 @@ def build(run: Run) -> dict[str, Any]:
         "elapsed": deployment.elapsed(run.now),
         "ticking": deployment.is_active,
         "cancellable": cancellable,
-        **_undoing(run),
-        **recovery.of_run(run),
+        **way_back,
         "approvers": [str(approval.user) for approval in approvals(deployment)],
         "downtime": clock_context(run, down),
         "flow": flow(run),
-        "branch": branch(run),
+        "branch": branch(run, way_back["recovery"]),
         "now": now_entry(run),
-        "next": next_entry(run),
+        "next": next_entry(run) if way_back["undone_by"] is None else undone_entry(way_back["undone_by"]),
         "progress": progress(run),
         "phases": step_context.phases(run),
         "dock": dock(run, down, cancellable),
@@ -64,9 +64,10 @@ def build(run: Run) -> dict[str, Any]:
 
 
 def _undoing(run: Run) -> dict[str, Any]:
-    """Whether its reader may roll it back now, and the rollback that did."""
+    """Whether its reader may roll it back now, the rollback that did, and what there is of an emergency one."""
     undone_by = undoing.undone_by(run.deployment) if run.deployment.is_finished else None
-    return {"undoable": run.may_operate and undoing.is_undoable(run.deployment), "undone_by": undone_by}
+    undoable = run.may_operate and undoing.is_undoable(run.deployment)
+    return {"undoable": undoable, "undone_by": undone_by, **recovery.of_run(run)}
 
 
 def favicon(status: str) -> str:
@@ -167,13 +168,16 @@ def flow(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def branch(run: Run) -> dict[str, Any]:
-    """The emergency branch: off until the verification fails, then it asks for a person."""
+def branch(run: Run, found: Recovery | None) -> dict[str, Any]:
+    """The emergency branch: off until the verification fails, then it asks for a person, or shows what is done."""
+    state = lifecycle.WAITING if run.verify_failed else "off"
+    if found is not None and found.has_run:
+        state = found.ending or lifecycle.RUNNING
     return {
         "title": _("Emergency recovery"),
         "short": pgettext("flow", "Emergency"),
         "subtitle": _("Restore the backup"),
-        "state": lifecycle.WAITING if run.verify_failed else "off",
+        "state": state,
     }
 
 
@@ -227,6 +231,11 @@ def next_entry(run: Run) -> dict[str, Any] | None:
     if not following:
         return None
     return {"label": _label(following[0]), "estimate": following[0].estimate, "mark": _mark(following[0])}
+
+
+def undone_entry(rollback: Deployment) -> dict[str, Any]:
+    """There is nothing to do here any more."""
+    return {"label": _("Nothing: #%s undid it") % rollback.pk}
 
 
 def progress(run: Run) -> dict[str, Any]:

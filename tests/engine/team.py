@@ -33,8 +33,10 @@ class Team:
         self.deploy_steps = [
             self.step("files", "backup_files", keep),
             self.step("data", "backup_database", {**server.parameters, "destination": "dump"}),
-            self.step("replace", "shell", {"command": change}, opens_downtime=True),
-            self.step("migrate", "sql", server.parameters, condition="schema_changed", closes_downtime=True),
+            self.step("replace", "shell", {"command": change}, phase="replace", opens_downtime=True),
+            self.step(
+                "migrate", "sql", server.parameters, phase="replace", condition="schema_changed", closes_downtime=True
+            ),
         ]
         back = [
             self.step("files_back", "restore_files", {"files": files}, opens_downtime=True),

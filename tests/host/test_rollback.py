@@ -11,7 +11,7 @@ from django.conf import LazySettings
 
 from releases import lifecycle
 from releases.audit import Actor, verify
-from releases.engine import decide, recovery
+from releases.engine import decide, recovering, recovery
 from releases.models import Announcement, Deployment, Environment, ProbeResult, Recovery, Runbook
 from releases.remote import faults
 from releases.runbooks import loader
@@ -279,7 +279,7 @@ def test_a_full_disk_at_each_step_of_it(
 
     try:
         ask(site, deployment)
-        recovery.carry_out(Recovery.objects.get(deployment=deployment).pk)
+        recovering.carry_out(Recovery.objects.get(deployment=deployment).pk)
         rollback = rollback_of(deployment)
         monkeypatch.setattr(faults, "hook", fill)
         while drive(rollback) != lifecycle.SUCCEEDED:

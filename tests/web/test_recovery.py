@@ -11,7 +11,7 @@ from django.urls import reverse
 
 from releases import lifecycle
 from releases.engine import clock, wake
-from releases.models import Deployment, Environment, Membership, Recovery
+from releases.models import Attempt, Backup, Deployment, Environment, Membership, Recovery
 from tests.factories import World, make_user, save_version
 from tests.web.test_roll_back import ROLLBACK
 
@@ -30,7 +30,15 @@ def deployed(world: World) -> Deployment:
     save_version(made, ROLLBACK)
     world.environment.rollback_runbook = made
     world.environment.save()
-    return ended(world.draft())
+    deployment = ended(world.draft())
+    step = deployment.steps.all()[0]
+    attempt = Attempt.objects.create(step=step, number=1, remote_id="r1", status="dispatching", started_at=clock.now())
+    Backup.objects.create(
+        environment=world.environment, host=world.host, deployment=deployment, kind="files", name="app.jar.bak",
+        attempt=attempt,
+        location="/app/backup/app.jar.bak-1-1", size=84_000_000, sha256="ab" * 32, seconds=1,
+    )  # fmt: skip
+    return deployment
 
 
 def ended(deployment: Deployment, status: str = lifecycle.FAILED, **fields: Any) -> Deployment:
@@ -186,3 +194,25 @@ def test_its_queries_do_not_grow(person: Client, world: World, deployed: Deploym
             ending="refused", ended_at=clock.now(),
         )  # fmt: skip
     assert count() <= before
+
+
+def test_what_is_held_can_be_let_go_also_after_another_try(person: Client, world: World, deployed: Deployment) -> None:
+    found = rolled_back(world, deployed)
+    Recovery.objects.filter(pk=found.pk).update(ending="failed")
+    Recovery.objects.create(
+        deployment=deployed, rule="person", reason=WHY, asked_by=world.requester, starts_at=clock.now(),
+        ending="succeeded", ended_at=clock.now(), rollback=ended(world.draft(), undoes=deployed, kind="rollback"),
+    )  # fmt: skip
+    assert reverse("releases:clear_recovery", args=[found.pk]) in text_of(person, deployed)
+
+
+def test_nobody_is_named_for_what_a_rule_asked(person: Client, world: World, deployed: Deployment) -> None:
+    found = rolled_back(world, deployed)
+    Deployment.objects.filter(pk=found.rollback_id).update(requested_by=None, started_by=None)
+    assert found.rollback is not None
+    page = text_of(person, found.rollback)
+    assert "Cloud Wiki</dd>" in page and "None" not in page
+    listed = person.get(reverse("releases:deployments")).content.decode()
+    assert '<td class="wide">Cloud Wiki</td>' in listed
+    row = person.get("/api/deployments").json()["items"][0]
+    assert (row["requested_by"], row["started_by"], row["undoes"]) == ("Cloud Wiki", "Cloud Wiki", deployed.pk)
