@@ -31,10 +31,8 @@ def prepare(
 ) -> tuple[Deployment, bool]:
     """Make the draft deployment of `release` to `environment`; a rollback (roll_back.py) says what it `undoes`.
 
-    `user` is who asks for it; None: a rule of the environment does.
-
-    The same `idempotency_key` (one press of one button) gives the same row back. Returns the deployment and
-    whether it is new. Raises EngineError naming what is missing.
+    Without a `user`, a rule asks for it. The same `idempotency_key` (one press of one button) gives the same row back.
+    Returns the deployment and whether it is new. Raises EngineError naming what is missing.
     """
     if release.project_id != environment.project_id:
         raise EngineError(_("The release and the environment belong to different projects."))

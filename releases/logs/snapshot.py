@@ -8,7 +8,7 @@ from django.utils import timezone
 from releases import lifecycle
 from releases.logs.sse import Cursor
 from releases.logs.store import in_thread
-from releases.models import Attempt, Deployment
+from releases.models import Attempt, Deployment, Environment, Recovery
 
 RESUMABLE = timedelta(hours=1)
 """A stopped deployment may be resumed: who watches keeps watching for so long after its end."""
@@ -36,11 +36,26 @@ async def take(deployment_id: int) -> Snapshot:
     return await in_thread(_read, deployment_id)
 
 
-def is_over(status: str, finished_at: datetime | None) -> bool:
+def is_over(deployment_id: int, status: str, finished_at: datetime | None) -> bool:
     """Nothing more is going to happen to a deployment with this status: its pages need no stream."""
-    return status in lifecycle.FINISHED and (
-        status == lifecycle.SUCCEEDED or finished_at is None or timezone.now() - finished_at > RESUMABLE
-    )
+    if status not in lifecycle.FINISHED:
+        return False
+    since = timezone.now() - finished_at if finished_at is not None else timedelta.max
+    if status != lifecycle.SUCCEEDED and since <= RESUMABLE:
+        return False
+    return not (_is_watched(deployment_id, since) or _is_recovered(deployment_id))
+
+
+def _is_watched(deployment_id: int, since: timedelta) -> bool:
+    """A rule of its environment may still undo it."""
+    automatic = Environment.objects.exclude(automatic_rollback=Environment.Automatic.OFF)
+    minutes = automatic.filter(deployments=deployment_id).values_list("rollback_minutes", flat=True).first()
+    return minutes is not None and since <= timedelta(minutes=minutes)
+
+
+def _is_recovered(deployment_id: int) -> bool:
+    """An emergency rollback of it is under way."""
+    return Recovery.objects.filter(deployment=deployment_id, ended_at__isnull=True).exists()
 
 
 def cursor(deployment_id: int) -> str:
@@ -57,4 +72,4 @@ def _read(deployment_id: int) -> Snapshot:
     version, status, finished_at = row
     rows = Attempt.objects.filter(step__deployment_id=deployment_id).order_by("pk")
     logs = {pk: StoredLog(size, step) for pk, size, step in rows.values_list("pk", "log_size", "step__key")}
-    return Snapshot(version, is_over(status, finished_at), logs)
+    return Snapshot(version, is_over(deployment_id, status, finished_at), logs)

@@ -50,11 +50,7 @@ class Deployment(models.Model):
     version = models.PositiveBigIntegerField(default=0, help_text="grows with every change a screen must show")
     idempotency_key = models.CharField(max_length=64, unique=True)
     requested_by = models.ForeignKey(
-        "releases.User",
-        null=True,
-        on_delete=models.PROTECT,
-        related_name="requested_deployments",
-        help_text="null: a rule of the environment (models/recovery.py)",
+        "releases.User", null=True, on_delete=models.PROTECT, related_name="+", help_text="null: a rule (recovery.py)"
     )
     started_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")
     cancelled_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")

@@ -39,7 +39,7 @@ def build(request: HttpRequest, number: int) -> dict[str, Any]:
         face["favicon"] = static(f"favicon/{face['favicon_state']}.svg")
     else:
         face = run_context.build(run_state.load(deployment, now, may_operate))
-    is_over = snapshot.is_over(deployment.status, deployment.finished_at)
+    is_over = snapshot.is_over(number, deployment.status, deployment.finished_at)
     return {
         "deployment": deployment,
         "environment": deployment.environment,

@@ -211,7 +211,7 @@ def test_nobody_is_named_for_what_a_rule_asked(person: Client, world: World, dep
     Deployment.objects.filter(pk=found.rollback_id).update(requested_by=None, started_by=None)
     assert found.rollback is not None
     page = text_of(person, found.rollback)
-    assert "Cloud Wiki</dd>" in page and "None" not in page
+    assert "Cloud Wiki</dd>" in page and "· None" not in page
     listed = person.get(reverse("releases:deployments")).content.decode()
     assert '<td class="wide">Cloud Wiki</td>' in listed
     row = person.get("/api/deployments").json()["items"][0]
