@@ -66,9 +66,8 @@ def _go_on(recovery: Recovery) -> None:
 
 def _take_back(recovery: Recovery) -> None:
     """A person went on with the deployment, all is well again, or the rule was switched off."""
-    with transaction.atomic():
-        end(open_one(recovery), RecoveryEnding.REFUSED, None, _("The rule does not hold any more."))
-    put_away_draft(recovery, THE_SYSTEM)
+    if _end_unless_begun(recovery, RecoveryEnding.REFUSED, _("The rule does not hold any more.")):
+        put_away_draft(recovery, THE_SYSTEM)
 
 
 def _abort(recovery: Recovery) -> None:
@@ -141,12 +140,18 @@ def _follow(recovery: Recovery) -> None:
 
 def _give_up(recovery: Recovery, problem: str) -> None:
     """A draft that was made stays: people may mend what stands in its way and start it as any other."""
+    _end_unless_begun(recovery, RecoveryEnding.IMPOSSIBLE, problem)
+
+
+def _end_unless_begun(recovery: Recovery, ending: RecoveryEnding, problem: str) -> bool:
+    """End it before its rollback began; false where another worker started it, or ended it, while this one was away."""
     with transaction.atomic():
         try:
             locked = open_one(recovery)
         except Conflict:
-            return
-        if locked.has_run:  # another worker started it, while this one was away
-            return
-        end(locked, RecoveryEnding.IMPOSSIBLE, None, problem)
-        audit.record(THE_SYSTEM, "recovery.impossible", locked.deployment, problem=problem[:500])
+            return False
+        if locked.has_run:
+            return False
+        end(locked, ending, None, problem)
+        audit.record(THE_SYSTEM, f"recovery.{ending}", locked.deployment, rule=locked.rule, problem=problem[:500])
+    return True

@@ -32,8 +32,8 @@ def ask(deployment: Deployment, user: User, actor: Actor, reason: str) -> Recove
     with transaction.atomic():
         locked = lock(deployment)
         undoing.require_undoable(locked, once_ended=True)
-        if missing := roll_back.missing(locked):
-            raise EngineError(missing[0])
+        if missing := _missing(locked):
+            raise EngineError(missing)
         shut = [b for b in gate.environment_blockers(locked, clock.now()) if b.code == "locked"]
         if shut:
             raise Blocked(shut)
@@ -83,14 +83,22 @@ def _ask_by_rule(deployment: Deployment, found: rollback_rules.Broken) -> None:
             return
         if not undoing.is_undoable(locked, once_ended=True):
             return
-        missing = roll_back.missing(locked)
+        missing = _missing(locked)
         starts_at = clock.now() + (ASKED if asks else timedelta())
         made = Recovery.objects.create(deployment=locked, rule=found.rule, facts=found.facts, starts_at=starts_at)
         if missing:  # said once; what still runs is better left to run
-            end(made, RecoveryEnding.IMPOSSIBLE, None, missing[0])
+            end(made, RecoveryEnding.IMPOSSIBLE, None, missing)
         else:
             _tell(made)
         audit.record(THE_SYSTEM, "recovery.rule", locked, rule=found.rule, missing=missing, **found.facts)
+
+
+def _missing(deployment: Deployment) -> str:
+    """Why it can't go back, in a sentence; empty: it can, as far as rows can tell."""
+    try:
+        return next(iter(roll_back.missing(deployment)), "")
+    except EngineError as error:
+        return str(error)
 
 
 def refuse(recovery: Recovery, user: User, actor: Actor) -> None:

@@ -97,8 +97,8 @@ def still_holds(recovery: Recovery, now: datetime) -> bool:
     deployment = recovery.deployment
     if deployment.environment.automatic_rollback == Environment.Automatic.OFF:
         return False
-    if recovery.rule == Rule.DOWNTIME and deployment.cancel_requested_at is not None:
-        return True  # it is being aborted for this very reason
+    if recovery.rule == Rule.DOWNTIME and deployment.cancel_requested_at and deployment.cancelled_by_id is None:
+        return True  # it is being aborted for this very reason, by no person
     found = broken(deployment, now)
     return found is not None and found.rule == recovery.rule
 

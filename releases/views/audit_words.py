@@ -20,6 +20,7 @@ WORDS: Final[dict[str, Promise]] = {
     "recovery.rule": _("A rule of the environment was broken: emergency rollback"),
     "recovery.refuse": _("said no to the emergency rollback"),
     "recovery.hurry": _("let the emergency rollback start at once"),
+    "recovery.refused": _("The rule does not hold any more: no emergency rollback"),
     "recovery.impossible": _("The emergency rollback could not start"),
     "recovery.clear": _("let the rules and the release go on after an automatic rollback"),
     "deployment.cancel": _("asked to cancel the deployment"),

@@ -28,6 +28,7 @@ from releases.models import (
     Service,
 )
 from tests.engine.team import Team
+from tests.factories import save_version
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -667,6 +668,30 @@ def test_a_stopped_deployment_whose_downtime_goes_on_has_the_budget_to_be_mended
     recovery.watch()
     assert the_one().rule == "downtime"
     assert worked_off(the_one()).ending == "succeeded"
+
+
+def test_who_cancels_in_the_minute_has_taken_charge(team: Team, automatic: Callable[..., None]) -> None:
+    automatic("ask", downtime_budget=600)
+    deployed = team.deploy("v2")
+    began = clock.now() - timedelta(seconds=700)
+    _set(deployed, status=lifecycle.RUNNING, finished_at=None, started_at=began, downtime_opened_at=began)
+    _set(deployed, downtime_closed_at=None)
+    recovery.watch()
+    decide.cancel(Deployment.objects.get(pk=deployed.pk), Actor(team.world.requester))
+    recovering.carry_out(the_one().pk)
+    assert the_one().ending == "refused"
+
+
+def test_why_no_rollback_can_be_planned_is_said_once(team: Team, automatic: Callable[..., None]) -> None:
+    automatic("on")
+    team.verify("http_check", DEAF)
+    team.try_deploy("v2")
+    book = team.environment.rollback_runbook
+    assert book is not None
+    save_version(book, book.latest().text.replace("test -s", "test -s {no_such_variable}"))
+    recovery.watch()
+    recovery.watch()
+    assert the_one().ending == "impossible" and "no_such_variable" in the_one().problem
 
 
 def test_nobody_can_take_the_key_of_its_draft(team: Team) -> None:
