@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from bench import extremes, pages, steps, stream, whole_log, whole_steps
+from bench import backups, extremes, pages, steps, stream, whole_log, whole_steps
 from bench.ssh import ansible
 from bench.stage import stage
 from tests.engine.sshd import Sshd
@@ -27,6 +27,7 @@ def main() -> None:
             "A trivial step, whole": lambda: _steps(machine),
             "A big log": lambda: _log(machine),
             "From a line on the host to the browser": _stream,
+            "Backing up, sending, putting back": backups.measure,
             "At the limits": extremes.table,
             f"Pages with {pages.DEPLOYMENTS:,} deployments in the history": _pages,
         }
