@@ -62,6 +62,9 @@ def drive(deployment_id: int, *, redelivered: bool = False) -> None:
     # A person may have decided something between the last look and the release.
     if Deployment.objects.filter(pk=deployment_id, status__in=DRIVEN).exists():
         wake.send("drive", deployment_id)
+        if handover.wanted():
+            # The broker gives one more message to this worker, which returns it only when it has ended.
+            wake.send("drive", deployment_id)
 
 
 class Driver:
