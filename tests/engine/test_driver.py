@@ -392,3 +392,18 @@ def test_a_message_of_a_dead_worker_is_read_again_when_its_lease_is_over(
     assert lease.remaining(deployment.pk) > 0
     lease.release(deployment.pk, token)
     assert lease.remaining(deployment.pk) == 0
+
+
+def test_a_worker_that_stops_tells_of_what_it_drove_twice(
+    make: Callable[..., tuple[World, Deployment]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The broker gives one of the messages still to it, and the next driver would wait for that until it has ended."""
+    _world, deployment = make(step("one"))
+    sent: list[int] = []
+    monkeypatch.setattr(driver.wake, "send", lambda task, pk: sent.append(pk))
+    monkeypatch.setattr(driver.handover, "wanted", lambda: True)
+    driver.drive(deployment.pk)
+    assert sent == [deployment.pk] * 2
+    assert lease.remaining(deployment.pk) == 0
+    monkeypatch.setattr(driver.handover, "wanted", lambda: False)
+    assert drive(deployment) == lifecycle.SUCCEEDED
