@@ -15,8 +15,9 @@ from django.db import models, transaction
 from django.db.models.functions import Now
 
 from releases.models import AuditEvent, AuditHead, Deployment, Project, User
+from releases.models.deployment import BY_ITSELF
 
-SYSTEM = "Cloud Wiki"
+SYSTEM = BY_ITSELF
 
 
 @dataclass(frozen=True)

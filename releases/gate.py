@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 
 from releases import lifecycle
 from releases.actions.restorable import Signed
-from releases.models import ChecklistItem, Deployment, Environment, Host, Recovery, Rule
+from releases.models import ChecklistItem, Deployment, Environment, Host, Recovery
 
 HOST_CHECK_LIFETIME = timedelta(minutes=10)
 
@@ -82,13 +82,11 @@ def _withheld(deployment: Deployment) -> list[Blocker]:
     """A release that was rolled back by a rule does not come back before a person has said so."""
     if deployment.undoes_id is not None:
         return []
-    pending = Recovery.objects.exclude(rule=Rule.PERSON).filter(
-        rollback__started_at__isnull=False,
-        cleared_at__isnull=True,
-        deployment__release=deployment.release_id,
-        deployment__environment=deployment.environment_id,
+    recovery = (
+        Recovery.objects.uncleared()
+        .filter(deployment__release=deployment.release_id, deployment__environment=deployment.environment_id)
+        .first()
     )
-    recovery = pending.select_related("deployment").first()
     if recovery is None:
         return []
     message = _("The release was rolled back by itself")

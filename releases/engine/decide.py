@@ -20,7 +20,7 @@ def cancel(deployment: Deployment, actor: Actor) -> None:
     with transaction.atomic():
         locked = _locked(deployment)
         if locked.status == lifecycle.DRAFT:
-            move_deployment(locked, lifecycle.CANCELLED, finished_at=clock.now(), cancelled_by=actor.user)
+            _put_away(locked, actor)
         elif lifecycle.allows("deployment", locked.status, lifecycle.CANCELLING) and locked.status != lifecycle.UNKNOWN:
             fields: dict[str, Any] = {"cancel_requested_at": clock.now(), "cancelled_by": actor.user}
             move_deployment(locked, lifecycle.CANCELLING, **fields)
@@ -39,7 +39,7 @@ def put_away(deployment: Deployment, actor: Actor) -> None:
     with transaction.atomic():
         locked = _locked(deployment)
         if locked.status == lifecycle.DRAFT:
-            move_deployment(locked, lifecycle.CANCELLED, finished_at=clock.now(), cancelled_by=actor.user)
+            _put_away(locked, actor)
             touch.bump(locked.pk)
             audit.record(actor, "deployment.cancel", locked)
 
@@ -125,6 +125,10 @@ def _end(attempt: Attempt, step: Step, wanted: str, actor: Actor, note: str) -> 
     move_step(step, wanted, finished_at=now, reason=note[:500] if wanted == lifecycle.FAILED else "")
     if wanted == lifecycle.SUCCEEDED:
         _close_downtime(step.deployment, step)
+
+
+def _put_away(draft: Deployment, actor: Actor) -> None:
+    move_deployment(draft, lifecycle.CANCELLED, finished_at=clock.now(), cancelled_by=actor.user)
 
 
 def _close_downtime(deployment: Deployment, step: Step) -> None:

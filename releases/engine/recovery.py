@@ -133,7 +133,7 @@ def clear(recovery: Recovery, user: User, actor: Actor, reason: str) -> None:
         raise EngineError(_("Reason: say why; it is kept in the audit log."))
     with transaction.atomic():
         now = clock.now()
-        changed = rollback_rules.unclear().filter(pk=recovery.pk).update(cleared_at=now, cleared_by=user)
+        changed = Recovery.objects.uncleared().filter(pk=recovery.pk).update(cleared_at=now, cleared_by=user)
         if not changed:
             raise Conflict(_("There is nothing to clear any more."))
         touch.bump(recovery.deployment_id)

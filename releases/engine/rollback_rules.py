@@ -34,7 +34,7 @@ def watched(now: datetime) -> list[Deployment]:
     )
     newest = started.order_by("environment_id", "-started_at").distinct("environment_id").values("pk")
     rows = Deployment.objects.filter(pk__in=newest, kind=DeploymentKind.DEPLOY).select_related("environment", "plan")
-    halted = set(unclear().values_list("deployment__environment", flat=True))
+    halted = set(Recovery.objects.uncleared().values_list("deployment__environment", flat=True))
     return [
         row
         for row in rows.prefetch_related("recoveries__rollback")
@@ -54,11 +54,6 @@ def is_settled(deployment: Deployment, recoveries: Iterable[Recovery]) -> bool:
         or (ended is not None and recovery.ended_at > ended and not recovery.is_taken_back)
         for recovery in recoveries
     )
-
-
-def unclear() -> QuerySet[Recovery]:
-    """Recoveries by a rule that no person has cleared yet: until then, no rule of their environment counts."""
-    return Recovery.objects.exclude(rule=Rule.PERSON).filter(rollback__started_at__isnull=False, cleared_at=None)
 
 
 def watched_until(deployment: Deployment) -> datetime | None:

@@ -29,6 +29,14 @@ class RecoveryEnding(models.TextChoices):
     IMPOSSIBLE = "impossible", gettext_lazy("Could not start")
 
 
+class RecoveryQuerySet(models.QuerySet["Recovery"]):
+    """Questions about recoveries."""
+
+    def uncleared(self) -> "RecoveryQuerySet":
+        """Those by a rule that ran and that no person has cleared: their release and their environment's rules wait."""
+        return self.exclude(rule=Rule.PERSON).filter(rollback__started_at__isnull=False, cleared_at__isnull=True)
+
+
 class Recovery(models.Model):
     """The emergency path of one rollback, from the moment when it was asked for to its end.
 
@@ -55,6 +63,8 @@ class Recovery(models.Model):
     problem = models.CharField(max_length=500, blank=True, help_text="why there is no rollback, in one sentence")
     cleared_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")
     cleared_at = models.DateTimeField(null=True, help_text="when a person let automation and the release go on")
+
+    objects = RecoveryQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]
@@ -88,6 +98,11 @@ class Recovery(models.Model):
     def has_run(self) -> bool:
         """Its rollback was started."""
         return self.rollback is not None and self.rollback.started_at is not None
+
+    @property
+    def is_uncleared(self) -> bool:
+        """One of `uncleared`."""
+        return self.is_automatic and self.has_run and self.cleared_at is None
 
     @property
     def is_taken_back(self) -> bool:

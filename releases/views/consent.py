@@ -5,10 +5,9 @@ from django.utils.translation import gettext as _
 
 from releases import permissions
 from releases.engine import consent, prepare, start, wake
-from releases.engine.errors import EngineError
 from releases.models import Approval, ChecklistItem, Deployment
 from releases.permissions import Need, actor, signed_in
-from releases.views.answers import back_to, done, verb
+from releases.views.answers import back_to, done, require_name, verb
 
 DRAFT_PARTS = ("environment__project", "plan", "release__project", "requested_by")
 
@@ -94,8 +93,6 @@ def rebuild(request: HttpRequest, number: int) -> HttpResponse:
 def start_deployment(request: HttpRequest, number: int) -> HttpResponse:
     """Start it: production asks for the environment's name, and the gate is asked again."""
     deployment = permissions.get(Deployment, signed_in(request), Need.OPERATE, *DRAFT_PARTS, pk=number)
-    environment = deployment.environment
-    if environment.is_production and request.POST.get("confirm_name", "").strip() != environment.name:
-        raise EngineError(_("Environment name: type %s exactly to start there.") % environment.name)
+    require_name(request, deployment.environment, _("Environment name: type %s exactly to start there."))
     start.start(deployment, signed_in(request), actor(request), request.POST.get("digest", ""))
     return back_to(deployment)

@@ -12,9 +12,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from releases import audit, lifecycle, permissions
-from releases.engine import clock, locks, rollback_rules
+from releases.engine import clock, locks
 from releases.engine.errors import EngineError
-from releases.models import Environment
+from releases.models import Environment, Recovery
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import done, verb
 from releases.views.careful_forms import CarefulForm
@@ -78,7 +78,7 @@ def environment_page(request: HttpRequest, found: Environment, status: int = 200
         "hosts": found.hosts.all(),
         "lock": lock if lock and lock.expires_at > clock.now() else None,
         "active": found.deployments.filter(status__in=lifecycle.ACTIVE).select_related("release").first(),
-        "halted_by": rollback_rules.unclear().filter(deployment__environment=found).first(),
+        "halted_by": Recovery.objects.uncleared().filter(deployment__environment=found).first(),
         "may_manage": permissions.may(user, Need.MANAGE, found.project_id),
         "may_operate": permissions.may(user, Need.OPERATE, found.project_id),
         "is_own_lock": lock is not None and lock.holder_id == user.pk,

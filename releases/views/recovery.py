@@ -7,10 +7,9 @@ from django.utils.translation import gettext as _
 
 from releases import permissions
 from releases.engine import recovery, rollback_rules, undoing
-from releases.engine.errors import EngineError
 from releases.models import Deployment, Recovery
 from releases.permissions import Need, actor, signed_in
-from releases.views.answers import back_to, done, verb
+from releases.views.answers import back_to, done, require_name, verb
 from releases.views.run_state import Run
 
 PARTS = ("deployment__environment__project", "rollback")
@@ -21,9 +20,7 @@ def emergency(request: HttpRequest, number: int) -> HttpResponse:
     """Roll back at once; production asks for the environment's name."""
     parts = ("environment__project", "environment__rollback_runbook", "release")
     deployment = permissions.get(Deployment, signed_in(request), Need.OPERATE, *parts, pk=number)
-    environment = deployment.environment
-    if environment.is_production and request.POST.get("confirm_name", "").strip() != environment.name:
-        raise EngineError(_("Environment name: type %s exactly to roll back there.") % environment.name)
+    require_name(request, deployment.environment, _("Environment name: type %s exactly to roll back there."))
     recovery.ask(deployment, signed_in(request), actor(request), request.POST.get("reason", ""))
     return back_to(deployment)
 
@@ -70,7 +67,7 @@ def of_run(run: Run) -> dict[str, Any]:
         "recovery": found,
         "recovery_wait": (found.starts_at - run.now).total_seconds() if found and waits else None,
         "may_operate": run.may_operate,
-        "unclear": next((one for one in own if one.is_automatic and one.has_run and one.cleared_at is None), None),
+        "unclear": next((one for one in own if one.is_uncleared), None),
         "emergency": rows.filter(rollback=deployment).first() if deployment.undoes_id else None,
         "watched_until": until if is_watched else None,
         "abortable": run.may_operate
