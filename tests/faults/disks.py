@@ -56,17 +56,6 @@ class SmallDisk:
         self._filler.unlink(missing_ok=True)
         shutil.rmtree(self.path / "many", ignore_errors=True)
 
-    def is_full(self) -> bool:
-        """Not one more block can be written."""
-        probe = self.path / "probe"
-        try:
-            with probe.open("wb", buffering=0) as file:
-                return not _written(file.fileno())
-        except OSError:
-            return True
-        finally:
-            probe.unlink(missing_ok=True)
-
     @property
     def _filler(self) -> Path:
         return self.path / "filler"
@@ -169,7 +158,8 @@ def _under_the_log(slot: DiskSlot, random: Turns) -> Result:
     result = run.judge(statuses=("failed",) if work.code else ("succeeded",))
     attempt = run.attempts()[0]
     written, stored = copied.read_bytes(), run.log()
-    if not slot.disk.is_full() or len(written) >= len(work.printed()):
+    # The wrapper may have freed a block by now; that the log is not whole shows that there was none.
+    if len(written) >= len(work.printed()):
         raise AssertionError(f"#{run.pk}: the disk was not full")
     if stored != written:
         result.fail("lost", f"#{run.pk}: {len(stored)} bytes are stored, {len(written)} were written")
