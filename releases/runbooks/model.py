@@ -137,7 +137,6 @@ class StepSpec:
     closes_downtime: bool
     retry: Retry
     idempotent: bool
-    irreversible: LocalText
     check: str
     probe: str
     after: tuple[str, ...]

@@ -16,7 +16,7 @@ LAYERS = [
     {"engine"},
     {"gate"},
     {"actions", "proofs", "enrolment"},
-    {"remote", "logs", "probes", "gpu", "insights", "runbooks", "secrets", "stores"},
+    {"remote", "logs", "probes", "gpu", "insights", "runbooks", "secrets"},
     {"audit"},
     {"models"},
     {"lifecycle"},

@@ -1,1 +1,0 @@
-"""Outside services, spoken to over real HTTP on loopback."""
