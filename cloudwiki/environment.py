@@ -88,6 +88,24 @@ class Environment:
             )
         return address
 
+    def bucket(self, prefix: str) -> dict[str, Any] | None:
+        """The S3-compatible bucket of PREFIX_BUCKET as Django's storage settings; None where no bucket is named."""
+        bucket = self.text(f"{prefix}_BUCKET", "")
+        if not bucket:
+            return None
+        options = {
+            "bucket_name": bucket,
+            "endpoint_url": self.text(f"{prefix}_ENDPOINT", "") or None,
+            "region_name": self.text(f"{prefix}_REGION", "") or None,
+            "access_key": self.text(f"{prefix}_ACCESS_KEY", mend="Set it to the key that may write to the bucket"),
+            "secret_key": self.text(f"{prefix}_SECRET_KEY", mend="Set it to the secret of that key"),
+            "location": self.text(f"{prefix}_FOLDER", "cloud-wiki"),
+            "default_acl": None,
+            "file_overwrite": False,
+            "addressing_style": "path",
+        }
+        return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}
+
     def path(self, name: str, default: Path) -> Path:
         """A file or folder, absolute."""
         return Path(os.environ.get(name) or default).expanduser().absolute()

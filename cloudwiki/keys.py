@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+import pyrage
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
@@ -41,6 +42,11 @@ def make_django_key() -> bytes:
 def make_secrets_key() -> bytes:
     """A new key for the secrets of environments, as its file holds it: 32 random bytes in base64."""
     return base64.b64encode(secrets.token_bytes(KEY_BYTES)) + b"\n"
+
+
+def make_backups_key() -> bytes:
+    """A new age identity for the copies of backups, as its file holds it."""
+    return f"{pyrage.x25519.Identity.generate()}\n".encode()
 
 
 def decode_secrets_keys(text: bytes) -> list[bytes]:

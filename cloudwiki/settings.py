@@ -35,6 +35,7 @@ BACKUPS_DIR = CLOUDWIKI_DATA / "backups"
 ATTEMPTS_DIR = CLOUDWIKI_DATA / "attempts"  # step folders of steps that run on the controller
 SSH_KEY_FILE = env.path("CLOUDWIKI_SSH_KEY_FILE", CLOUDWIKI_DATA / "ssh" / "id_ed25519")
 SECRETS_KEY_FILE = env.path("CLOUDWIKI_SECRETS_KEY_FILE", CLOUDWIKI_DATA / "keys" / "secrets.key")
+BACKUPS_KEY_FILE = env.path("CLOUDWIKI_BACKUPS_KEY_FILE", CLOUDWIKI_DATA / "keys" / "backups.age")  # made when needed
 
 # Keys: made on first use in development, given in production.
 if PRODUCTION:
@@ -168,6 +169,8 @@ CELERY_TIMEZONE = "Asia/Seoul"
 CELERY_BEAT_SCHEDULE = {
     "reconcile": {"task": "releases.tasks.reconcile", "schedule": 5.0, "options": {"expires": 1800}},
     "watch_rules": {"task": "releases.tasks.watch_rules", "schedule": 3.0, "options": {"expires": 1800}},
+    "daily_backups": {"task": "releases.tasks.daily_backups", "schedule": 30.0, "options": {"expires": 1800}},
+    "prune_backups": {"task": "releases.tasks.prune_backups", "schedule": 600.0, "options": {"expires": 1800}},
     "tidy": {"task": "releases.tasks.tidy", "schedule": 1800.0, "options": {"expires": 1800}},
 }
 # How long the folder of an ended attempt stays on its machine, for a look by hand.
@@ -241,6 +244,11 @@ _static_storage = (
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": _static_storage},
+    "backups": env.bucket("CLOUDWIKI_BACKUPS")
+    or {
+        "BACKEND": "django.core.files.storage.FileSystemStorage",
+        "OPTIONS": {"location": BACKUPS_DIR, "file_permissions_mode": 0o600, "directory_permissions_mode": 0o700},
+    },
 }
 WHITENOISE_USE_FINDERS = not PRODUCTION
 WHITENOISE_AUTOREFRESH = DEBUG

@@ -36,6 +36,46 @@ def prove_backup(proof_id: int) -> None:
 
 
 @shared_task
+def take_backup(order_id: int) -> None:
+    """Carry one step of a runbook out that makes backups, for a person or the daily schedule."""
+    from releases.engine.backup_orders import carry_out
+
+    carry_out(order_id)
+
+
+@shared_task
+def return_backup(return_id: int) -> None:
+    """Send the store's copy of a backup back to its host."""
+    from releases.engine.backup_returns import carry_out
+
+    carry_out(return_id)
+
+
+@shared_task
+def erase_backup(backup_id: int) -> None:
+    """Remove the bytes of a removed backup."""
+    from releases.engine.retention import erase
+
+    erase(backup_id)
+
+
+@shared_task
+def daily_backups() -> None:
+    """Order the daily backups whose time has come."""
+    from releases.engine import clock, daily_backups
+
+    daily_backups.order_due(clock.now())
+
+
+@shared_task
+def prune_backups() -> None:
+    """Remove the backups that are past their environment's rule."""
+    from releases.engine.retention import prune
+
+    prune()
+
+
+@shared_task
 def recover(recovery_id: int) -> None:
     """Go on with an emergency rollback."""
     from releases.engine.recovering import carry_out

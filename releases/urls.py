@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from releases.views import (
     announcements,
+    backup_things,
     backups,
     consent,
     dashboard,
@@ -98,6 +99,8 @@ environment_urls: list[URLPattern | URLResolver] = [
     path("environments/<int:number>/variables", environment_rows.set_variable, name="set_variable"),
     path("environments/<int:number>/windows", environment_rows.add_window, name="add_window"),
     path("environments/<int:number>/probes", environment_rows.set_probe, name="set_probe"),
+    path("environments/<int:number>/backups", backup_things.environment_backups, name="environment_backups"),
+    path("environments/<int:number>/backups/take", backup_things.take, name="take_backups"),
     path("variables/<int:number>/delete", environment_rows.delete_variable, name="delete_variable"),
     path("windows/<int:number>/remove", environment_rows.remove_window, name="remove_window"),
 ]
@@ -110,6 +113,8 @@ record_urls: list[URLPattern | URLResolver] = [
     path("backups/", backups.backups, name="backups"),
     path("backups/<int:number>/", backups.backup, name="backup"),
     path("backups/<int:number>/prove", backups.prove, name="prove_backup"),
+    path("backups/<int:number>/remove", backups.remove, name="remove_backup"),
+    path("backups/<int:number>/return", backups.send_back, name="return_backup"),
     path("system/", system.system, name="system"),
     path("metrics", system.metrics, name="metrics"),
 ]

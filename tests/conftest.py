@@ -65,6 +65,9 @@ def data_dir(settings: LazySettings, tmp_path: Path) -> Path:
     settings.ARTIFACTS_DIR = tmp_path / "artifacts"
     settings.WORKSPACE_DIR = tmp_path / "workspace"
     settings.BACKUPS_DIR = tmp_path / "backups"
+    settings.BACKUPS_KEY_FILE = tmp_path / "keys" / "backups.age"
+    kept = {**settings.STORAGES["backups"], "OPTIONS": {"location": tmp_path / "backups"}}
+    settings.STORAGES = {**settings.STORAGES, "backups": kept}
     settings.ATTEMPTS_DIR = tmp_path / "attempts"
     settings.SSH_KEY_FILE = tmp_path / "ssh" / "id_ed25519"
     return tmp_path

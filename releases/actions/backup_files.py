@@ -8,10 +8,10 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from releases.actions.base import ActionError, Script, ScriptAction, StepContext
-from releases.actions.copies import Copy, read_manifest, running_release, service_of
+from releases.actions.copies import Copy, Origin, read_manifest, series_of_files
 from releases.actions.explain import explain_tail, plain
 from releases.actions.texts import shell_text, shown
-from releases.models import Attempt, Backup, Deployment, Host
+from releases.models import Backup
 
 _REASONS = {
     "no file": gettext_lazy("There is no file %(what)s to back up. At a first deployment, skip the step."),
@@ -38,16 +38,22 @@ class BackupFiles(ScriptAction):
         )
 
     def succeeded(self, context: StepContext) -> None:
-        parameters, attempt = context.parameters, context.attempt
-        copies = read_manifest(context.transport(), parameters["destination"], attempt.remote_id)
+        parameters = context.parameters
+        copies = read_manifest(context.transport(), parameters["destination"], context.attempt.remote_id)
         service = parameters.get("service", "")
-        rows = keep_rows(context.deployment, attempt.host, attempt, parameters["files"], copies, service)
+        rows = keep_files(origin_of(context), parameters["files"], copies, service)
         context.evidence["backups"] = [
             {"id": row.pk, "location": row.location, "size": row.size, "sha256": row.sha256} for row in rows
         ]
 
     def explain(self, exit_code: int, tail: bytes) -> str:
         return explain_backup(tail, exit_code)
+
+
+def origin_of(context: StepContext) -> Origin:
+    """The step that makes a backup."""
+    deployment, attempt = context.deployment, context.attempt
+    return Origin(deployment.environment, attempt.host, deployment, attempt, created_by=deployment.started_by)
 
 
 def files_script(
@@ -69,31 +75,15 @@ def files_script(
     return Script(shell_text("machine.sh", "backup_files.sh"), {**data, "step_count": str(count)})
 
 
-def keep_rows(
-    deployment: Deployment,
-    host: Host | None,
-    attempt: Attempt | None,
-    files: Iterable[Mapping[str, Any]],
-    copies: list[Copy],
-    service: str,
+def keep_files(
+    origin: Origin, files: Iterable[Mapping[str, Any]], copies: Iterable[Copy], service: str
 ) -> list[Backup]:
-    """A row for each copy; saying the same again makes no second one."""
-    common = {"environment": deployment.environment, "host": host, "attempt": attempt}
+    """A row for each copy, in order. `service`: a short name, or ""."""
     rows = []
     for entry, copy in zip(files, copies, strict=True):
-        values = {
-            "service": service_of(deployment, service),
-            "release": running_release(deployment),
-            "deployment": deployment,
-            "kind": Backup.Kind.FILES,
-            "name": entry["link"],
-            "is_folder": bool(entry.get("folder")),
-            "size": copy.size,
-            "sha256": copy.sha256,
-            "seconds": copy.seconds,
-            "created_by": deployment.started_by or deployment.requested_by,
-        }
-        rows.append(Backup.objects.get_or_create(**common, location=copy.location, defaults=values)[0])
+        link = entry["link"]
+        values = {"name": link, "series": series_of_files(link), "is_folder": bool(entry.get("folder"))}
+        rows.append(origin.keep(copy, service, {**values, "kind": Backup.Kind.FILES}))
     return rows
 
 

@@ -13,11 +13,15 @@ GRACE = 2  # seconds between TERM and KILL when the time is over
 
 @dataclass(frozen=True)
 class Answer:
-    """How it ended and what it printed, secrets masked. `is_cut`: it printed more than was to be kept."""
+    """How it ended and what it printed, secrets masked. `is_cut`: it printed more than was to be kept.
+
+    `digest`: SHA-256 of all that it printed, hexadecimal.
+    """
 
     status: StepStatus
     printed: bytes
     is_cut: bool
+    digest: str
 
 
 def run(
@@ -29,8 +33,11 @@ def run(
     seconds: int,
     cap: int,
     stop: Callable[[], bool] = lambda: False,
+    forgets: bool = True,
 ) -> Answer:
     """Run the script once under `name` and remove its folder; asked again with the same name, it is only followed.
+
+    Not `forgets`: the folder stays for the next who asks, until `forget`.
 
     `opened`: the environment's secrets, of which the script gets those that it names; all are masked in the first
     `cap` bytes, which are kept. Raises RemoteError; KeyError for a secret that is not there.
@@ -49,9 +56,16 @@ def run(
         log_cap=cap,
     )
     status = client.launch_and_follow(step, 0, printed, stop)
-    if status.state in {"finished", "unknown"}:
-        client.remove(name, printed.digest.hexdigest())
-    return Answer(status, printed.end(), printed.seen > cap)
+    answer = Answer(status, printed.end(), printed.seen > cap, printed.digest.hexdigest())
+    if forgets:
+        forget(client, name, answer)
+    return answer
+
+
+def forget(client: StepClient, name: str, answer: Answer) -> None:
+    """Remove the folder of a script that has ended. Raises RemoteError."""
+    if answer.status.state in {"finished", "unknown"}:
+        client.remove(name, answer.digest)
 
 
 class _Printed:

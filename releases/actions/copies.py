@@ -15,7 +15,7 @@ from releases.actions.base import ActionError
 from releases.actions.fingerprint import Fingerprint, FingerprintUnreadable
 from releases.actions.remote_words import told
 from releases.actions.texts import shell_text
-from releases.models import Backup, Deployment, Release, Service
+from releases.models import Attempt, Backup, BackupOrder, Deployment, Environment, Host, Release, Service, User
 from releases.remote.errors import TransferFailed
 from releases.remote.transfer import download
 from releases.remote.transport import Transport
@@ -72,22 +72,59 @@ def forget(transport: Transport, path: str) -> None:
     ask(transport, 'rm -f "$path"\n', {"path": path})
 
 
-def step_of(backup: Backup) -> Mapping[str, Any] | None:
-    """What the plan says of the step that made a backup; None where no step did."""
-    if backup.attempt is None:
-        return None
-    step = backup.attempt.step
-    entries = step.deployment.plan.content["steps"]
-    return next((entry for entry in entries if entry["key"] == step.key), None)
-
-
-def service_of(deployment: Deployment, key: str) -> Service | None:
+def service_of(environment: Environment, key: str) -> Service | None:
     """The project's service with this short name."""
-    return deployment.environment.project.services.filter(key=key).first() if key else None
+    return environment.project.services.filter(key=key).first() if key else None
 
 
-def running_release(deployment: Deployment) -> Release | None:
-    """What runs in the environment before this deployment: a backup holds that one."""
-    ran = deployment.environment.deployments.filter(status=lifecycle.SUCCEEDED).exclude(pk=deployment.pk)
+def running_release(environment: Environment, besides: Deployment | None = None) -> Release | None:
+    """What runs in the environment: a backup holds that one. `besides`: the deployment that makes the backup."""
+    ran = environment.deployments.filter(status=lifecycle.SUCCEEDED)
+    if besides is not None:
+        ran = ran.exclude(pk=besides.pk)
     last = ran.select_related("release").order_by("-finished_at").first()
     return last.release if last else None
+
+
+def series_of_files(link: str) -> str:
+    """What copies of the same files on one host have in common."""
+    return link
+
+
+def series_of_dump(parameters: Mapping[str, Any]) -> str:
+    """What dumps of the same database have in common, as the runbook names it: NAME at SERVER:PORT."""
+    server = parameters.get("host") or "-"
+    return f"{parameters['database']} {server}:{parameters.get('port', '5432')}"
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Who or what makes a backup, and of which environment's host."""
+
+    environment: Environment
+    host: Host | None
+    deployment: Deployment | None = None
+    attempt: Attempt | None = None
+    order: BackupOrder | None = None
+    created_by: User | None = None
+
+    def keep(self, copy: Copy, service: str, values: Mapping[str, Any]) -> Backup:
+        """The row of a copy; saying the same again makes no second one. `service` is a short name, or ""."""
+        common = {
+            "environment": self.environment,
+            "host": self.host,
+            "attempt": self.attempt,
+            "order": self.order,
+            "location": copy.location,
+        }
+        defaults = {
+            "service": service_of(self.environment, service),
+            "release": running_release(self.environment, self.deployment),
+            "deployment": self.deployment,
+            "created_by": self.created_by,
+            "size": copy.size,
+            "sha256": copy.sha256,
+            "seconds": copy.seconds,
+            **values,
+        }
+        return Backup.objects.get_or_create(**common, defaults=defaults)[0]

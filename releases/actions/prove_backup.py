@@ -11,13 +11,12 @@ from django.utils.translation import gettext_lazy
 
 from releases.actions import database
 from releases.actions.base import ActionError, Script, ScriptAction, StepContext
-from releases.actions.copies import forget, read_facts, step_of
+from releases.actions.copies import forget, read_facts
 from releases.actions.explain import explain_tail, plain
 from releases.actions.fingerprint import Fingerprint, differences
 from releases.actions.texts import shell_text, shown
 from releases.models import Backup, BackupProof, ProofEnding
 from releases.remote.transport import Transport
-from releases.runbooks.plan import PlannedStep
 
 REASONS = {
     "not there": gettext_lazy("The backup %(what)s is not there any more."),
@@ -73,7 +72,7 @@ class ProveBackup(ScriptAction):
 
     def _backups(self, context: StepContext) -> list[Backup]:
         made = context.deployment.backups.filter(attempt__step__key=context.parameters["backup"])
-        found = list(made.select_related("attempt__step__deployment__plan").order_by("attempt_id", "pk"))
+        found = list(made.order_by("attempt_id", "pk"))
         if not found:
             sentence = _("The step %s has made no backup that could be proved.")
             raise ActionError(sentence % context.parameters["backup"])
@@ -135,20 +134,14 @@ def result_path(backup: Backup, name: str, number: int) -> str:
     return str(PurePosixPath(backup.location).parent / f".{name}-{number}.facts")
 
 
-def planned_of(backup: Backup) -> PlannedStep:
-    """The step that made a dump: how its database is reached. Raises ActionError where that is not known."""
-    made = step_of(backup)
-    if made is None:
-        raise ActionError(_("Which step made %s is not known, so its database can't be reached.") % backup)
-    return PlannedStep.from_json(made)
-
-
 def _values(backup: Backup, name: str, number: int) -> tuple[dict[str, str], tuple[str, ...]]:
     common = {"sha256": backup.sha256, "result": result_path(backup, name, number)}
     if backup.kind != Backup.Kind.DATABASE:
         is_folder = "yes" if backup.is_folder else "no"
         return {**common, "path": backup.location, "folder": is_folder}, ()
-    parameters = planned_of(backup).parameters
+    parameters = backup.parameters
+    if not parameters:
+        raise ActionError(_("Which step made %s is not known, so its database can't be reached.") % backup)
     target = f"cloudwiki_proof_{name[-32:]}_{number}"[:63]
     password, secrets = database.password(parameters)
     return {

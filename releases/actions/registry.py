@@ -18,6 +18,7 @@ ACTIONS: Final = {
     "sql": "releases.actions.sql.Sql",
     "http_check": "releases.actions.http_check.HttpCheck",
     "watch_logs": "releases.actions.watch_logs.WatchLogs",
+    "maintenance_page": "releases.actions.maintenance_page.MaintenancePage",
     "announce": "releases.actions.announce.Announce",
     "manual": "releases.actions.manual.Manual",
     "wait": "releases.actions.wait.Wait",

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from releases import lifecycle
 from releases.actions.base import ActionError, NotApproved
-from releases.actions.copies import step_of
+from releases.actions.copies import series_of_dump
 from releases.models import Backup, Deployment, DeploymentKind, Environment, Host
 
 KINDS = {"restore_files": Backup.Kind.FILES, "restore_database": Backup.Kind.DATABASE}
@@ -33,19 +33,21 @@ def candidates(undoes: Deployment, actions: Collection[str] = RESTORING) -> list
     """The backups that hold what ran before `undoes`, one of each thing, in a fixed order, as far as one of these
     actions puts it back.
 
-    Of the copies that steps took, and those that a check took between the last deployment's end and the start, the
-    oldest of each: a later one may hold what is being undone.
+    Of the copies that steps took, and those of files that a check or an order took between the last deployment's end
+    and the start, the oldest of each: a later one may hold what is being undone. An order's dump is no candidate: what
+    was written between it and the start would be lost.
     """
     together = undone_with(undoes)
     first = together[0]
     before = undoes.environment.deployments.filter(started_at__lt=first.started_at)
     ended = before.aggregate(at=Max("finished_at"))["at"]
-    by_checks = Q(attempt=None, created_at__lt=first.started_at)
+    beforehand = Q(attempt=None, kind=Backup.Kind.FILES, created_at__lt=first.started_at)
     if ended is not None:
-        by_checks &= Q(created_at__gt=ended)
+        beforehand &= Q(created_at__gt=ended)
     kinds = [kind for action, kind in KINDS.items() if action in actions]
-    rows = undoes.environment.backups.filter(Q(deployment__in=together, attempt__isnull=False) | by_checks)
-    rows = rows.filter(kind__in=kinds).select_related("attempt__step").defer("facts")
+    rows = undoes.environment.backups.filter(Q(deployment__in=together, attempt__isnull=False) | beforehand)
+    rows = rows.exclude(removed_at__lt=first.started_at)
+    rows = rows.filter(kind__in=kinds).defer("facts")
     oldest: dict[tuple[str, int | None, str], Backup] = {}
     for backup in rows.order_by("created_at", "pk"):
         oldest.setdefault((backup.kind, backup.host_id, backup.series), backup)
@@ -64,7 +66,7 @@ class Signed:
         self._content, rollback = content, content.get("rollback")
         self._entries: list[dict[str, Any]] | None = None if rollback is None else rollback["backups"]
         numbers = [entry["id"] for entry in self._entries or ()]
-        self._rows = Backup.objects.select_related("attempt__step__deployment__plan").defer("facts").in_bulk(numbers)
+        self._rows = Backup.objects.defer("facts").in_bulk(numbers)
 
     def files(self, link: str, host: Host | None) -> Backup:
         """The backup of files called `link` on this host.
@@ -81,11 +83,10 @@ class Signed:
 
     def dump(self, parameters: Mapping[str, Any], host: Host | None) -> Backup:
         """The dump, made on this host, of the database that the parameters name. Raises as `files`."""
-        wanted = _server(parameters)
+        wanted = series_of_dump(parameters)
         for entry in self._of(Backup.Kind.DATABASE, host):
             row = self._approved(entry)
-            made = step_of(row)
-            if made is not None and _server(made["parameters"]) == wanted:
+            if row.series == wanted:
                 return row
         words = {"database": parameters["database"], "host": host.name if host else "-"}
         sentence = _("There is no dump of the database %(database)s on %(host)s from before what is undone.")
@@ -117,6 +118,8 @@ class Signed:
     def _approved(self, entry: Mapping[str, Any]) -> Backup:
         """The row that the plan names, if it is still the same."""
         row = self._rows.get(entry["id"])
+        if row is not None and row.removed_at is not None:
+            raise NotApproved(_("The backup %s was removed. Another one can't take its place.") % entry["name"])
         if row is None or any(getattr(row, name) != entry[name] for name in SIGNED[1:]):
             raise NotApproved(_("The backup %s is not the one that was approved. Make a new plan.") % entry["name"])
         return row
@@ -130,7 +133,3 @@ def backup_for(deployment: Deployment, link: str, host: Host | None) -> Backup:
 def dump_for(deployment: Deployment, parameters: Mapping[str, Any], host: Host | None) -> Backup:
     """The dump of the database that the parameters name, made on this host. Raises as Signed."""
     return Signed(deployment.plan.content).dump(parameters, host)
-
-
-def _server(parameters: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(str(parameters.get(name, usual)) for name, usual in (("database", ""), ("host", ""), ("port", "5432")))

@@ -1,21 +1,14 @@
-"""Proving a backup because a person asked: a worker restores it to a throw-away place and compares. No status changes.
+"""Proving a backup because a person asked: a worker restores it to a throw-away place and compares."""
 
-As with looks (looking.py): one worker at a time is at it, the name on the machine stays the same, and a worker that
-comes after a dead one goes on with what that began.
-"""
-
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
-from django.utils.translation import override
 
 from releases import audit
 from releases.actions import brief, prove_backup
@@ -24,8 +17,7 @@ from releases.actions.copies import forget
 from releases.actions.explain import explain_tail
 from releases.actions.remote_words import told
 from releases.audit import Actor
-from releases.database import AWAY
-from releases.engine import clock, handover, plan_secrets, wake
+from releases.engine import errands, plan_secrets, wake
 from releases.engine.errors import Conflict, EngineError
 from releases.engine.keepable import keepable
 from releases.engine.machines import Machines
@@ -35,10 +27,7 @@ from releases.remote.errors import ConnectionLost, HostUnreachable, RemoteError
 
 LIMIT = 6 * 3600  # seconds that a restore may take
 OUTPUT = 64 * 1024  # bytes of its output that are kept
-PULSE = 10.0  # seconds between two signs of the worker that is at it
-UNSENT = timedelta(seconds=5)  # after which a message that no worker took is sent again
-ABANDONED = timedelta(seconds=60)  # after which another worker takes a proof up
-GIVEN_UP = timedelta(hours=12)
+PARTS = ("environment__project", "host")
 log = structlog.get_logger(__name__)
 
 
@@ -53,41 +42,34 @@ class Found:
     output: str = ""
 
 
-def ask(backup: Backup, user: User, actor: Actor) -> BackupProof:
-    """Have a worker prove the backup. Raises Conflict while it is being proved already."""
+def ask(backup: Backup, user: User | None, actor: Actor) -> BackupProof:
+    """Have a worker prove the backup. Raises Conflict while it is being proved already, or once it was removed."""
     if backup.host_id is None:
         raise EngineError(_("The host of this backup is no longer known here, so it can't be restored there."))
     with transaction.atomic():
         locked = Backup.objects.select_for_update(no_key=True).get(pk=backup.pk)
+        if locked.removed_at is not None:
+            raise Conflict(_("This backup was removed."))
         if locked.proofs.filter(ended_at__isnull=True).exists():
             raise Conflict(_("It is being proved at this moment."))
         proof = BackupProof.objects.create(backup=locked, remote_id=f"proof-{uuid.uuid4().hex}", asked_by=user)
-        wake.backup_prover(proof.pk)
+        wake.errand("prove_backup", proof.pk)
         audit.record(actor, "backup.prove", locked, location=locked.location)
     return proof
 
 
 def carry_out(proof_id: int) -> None:
     """Prove the backup and keep what was found, unless another worker is at it or it has ended."""
-    proof = _take(proof_id)
+    rows = BackupProof.objects.select_related("asked_by", *(f"backup__{part}" for part in PARTS))
+    proof = errands.take(rows, proof_id)
     if proof is None:
         return
-    with override(proof.asked_by.language if proof.asked_by else settings.LANGUAGE_CODE):
-        pulse = _Pulse(proof)
-        try:
-            found = _proved(proof, pulse)
-        except AWAY:
-            raise
-        except Exception as error:
-            # Our own fault must end with a sentence, never as a proof that goes on for ever.
-            log.exception("proof of a backup broke", proof=proof.pk)
-            found = Found(ProofEnding.IMPOSSIBLE, f"{type(error).__name__}: {error}")
-    if found is None:  # this worker stops, or another took over; the restore goes on without us
-        BackupProof.objects.filter(pk=proof.pk, ended_at__isnull=True, seen_at=pulse.seen_at).update(seen_at=None)
-        return
-    _keep(proof, found, Q(seen_at=pulse.seen_at))
-    if found.seconds is not None:
-        _forget(proof)
+    with errands.in_language(proof):
+        found = errands.carry_out(proof, _proved, lambda said: Found(ProofEnding.IMPOSSIBLE, said))
+    if found is not None:
+        _keep(proof, found)
+        if found.seconds is not None:
+            _forget(proof)
 
 
 def _forget(proof: BackupProof) -> None:
@@ -105,45 +87,12 @@ def _forget(proof: BackupProof) -> None:
 
 def send_again() -> None:
     """Send a message for each proof that no worker is at, and end those that nobody could carry out."""
-    now = clock.now()
-    open_ones = BackupProof.objects.filter(ended_at__isnull=True)
-    for proof in open_ones.filter(asked_at__lt=now - GIVEN_UP).select_related("asked_by", "backup"):
-        with override(proof.asked_by.language if proof.asked_by else settings.LANGUAGE_CODE):
-            hours = GIVEN_UP // timedelta(hours=1)
-            _keep(proof, Found(ProofEnding.IMPOSSIBLE, _("No worker could prove it within %s hours.") % hours), Q())
-    for number in open_ones.filter(_is_free(now, UNSENT)).values_list("pk", flat=True):
-        wake.send("prove_backup", number)
+    errands.send_again(BackupProof.objects.select_related("backup"), "prove_backup", _give_up)
 
 
-def _is_free(now: datetime, unsent: timedelta = timedelta()) -> Q:
-    """No worker is at it: none took it within `unsent` of the asking, or the one that did is gone."""
-    return Q(seen_at__isnull=True, asked_at__lte=now - unsent) | Q(seen_at__lt=now - ABANDONED)
-
-
-def _take(proof_id: int) -> BackupProof | None:
-    """The proof, if this worker is the one that carries it out."""
-    now = clock.now()
-    if BackupProof.objects.filter(_is_free(now), pk=proof_id, ended_at__isnull=True).update(seen_at=now) != 1:
-        return None
-    parts = ("environment__project", "host", "attempt__step__deployment__plan", "deployment__environment")
-    return BackupProof.objects.select_related("asked_by", *(f"backup__{part}" for part in parts)).get(pk=proof_id)
-
-
-class _Pulse:
-    """Asked often whether to stop; tells the row now and then that this worker is still at it."""
-
-    def __init__(self, proof: BackupProof) -> None:
-        self.proof, self.seen_at = proof, proof.seen_at
-        self._next = time.monotonic() + PULSE
-        self._is_ours = True
-
-    def __call__(self) -> bool:
-        if self._is_ours and time.monotonic() >= self._next:
-            self._next, now = time.monotonic() + PULSE, clock.now()
-            mine = BackupProof.objects.filter(pk=self.proof.pk, ended_at__isnull=True, seen_at=self.seen_at)
-            self._is_ours = mine.update(seen_at=now) == 1
-            self.seen_at = now
-        return handover.wanted() or not self._is_ours
+def _give_up(proof: BackupProof) -> None:
+    hours = errands.GIVEN_UP // timedelta(hours=1)
+    _keep(proof, Found(ProofEnding.IMPOSSIBLE, _("No worker could prove it within %s hours.") % hours), Q())
 
 
 def _proved(proof: BackupProof, stop: Callable[[], bool]) -> Found | None:
@@ -152,7 +101,7 @@ def _proved(proof: BackupProof, stop: Callable[[], bool]) -> Found | None:
     host: Host | None = backup.host
     if host is None:
         return Found(ProofEnding.IMPOSSIBLE, _("The host of this backup is no longer known here."))
-    opened, trouble = plan_secrets.opened(backup.deployment) if backup.deployment else ({}, "")
+    opened, trouble = plan_secrets.opened(backup.environment)
     if trouble:
         return Found(ProofEnding.IMPOSSIBLE, trouble)
     machines = Machines(backup.environment)
@@ -191,12 +140,11 @@ def _judged(proof: BackupProof, host: Host, answer: brief.Answer, machines: Mach
     return Found(ending, problem, found.seconds, found.differences, output)
 
 
-def _keep(proof: BackupProof, found: Found, mine: Q) -> None:
+def _keep(proof: BackupProof, found: Found, mine: Q | None = None) -> None:
     with transaction.atomic():
-        values = vars(found) | {"problem": found.problem[:500]}
-        values["differences"] = found.differences[: prove_backup.MOST_DIFFERENCES]
-        if BackupProof.objects.filter(mine, pk=proof.pk, ended_at__isnull=True).update(ended_at=clock.now(), **values):
-            proof.refresh_from_db()
+        values = vars(found) | {"differences": found.differences[: prove_backup.MOST_DIFFERENCES]}
+        if errands.end(proof, mine, **values):
             prove_backup.conclude(proof)
-            actor = Actor(proof.asked_by) if proof.asked_by else audit.THE_SYSTEM
-            audit.record(actor, "backup.proved", proof.backup, ending=found.ending, seconds=found.seconds)
+            audit.record(
+                errands.actor(proof), "backup.proved", proof.backup, ending=found.ending, seconds=found.seconds
+            )

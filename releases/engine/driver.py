@@ -80,7 +80,7 @@ class Driver:
         self.performing: dict[str, tuple[Performance, Future[None]]] = {}
         self.cancelled = self.deployment.status == lifecycle.CANCELLING
         self.ends = time.monotonic() + SLICE_SECONDS
-        opened, trouble = plan_secrets.opened(self.deployment)
+        opened, trouble = plan_secrets.opened(self.deployment.environment)
         self.run = Run(
             deployment=self.deployment,
             token=token,

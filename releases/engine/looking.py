@@ -135,7 +135,7 @@ def _looked(look: Look) -> Seen | None:
     """What there is to see; None when this worker stops."""
     deployment = look.step.deployment
     planned = _planned(deployment, look.step)
-    opened, trouble = plan_secrets.opened(deployment)
+    opened, trouble = plan_secrets.opened(deployment.environment)
     changed = plan_secrets.changed(deployment) & set(planned.scripts["probe"].secrets)
     if changed:
         trouble = _("The secret %s was changed after the approval.") % ", ".join(sorted(changed))

@@ -1,14 +1,14 @@
-"""The secrets that commands of an approved plan may open."""
+"""The secrets that commands on an environment's machines may open."""
 
 from django.core.exceptions import ImproperlyConfigured
 
 from releases import secrets
-from releases.models import Deployment
+from releases.models import Deployment, Environment
 
 
-def opened(deployment: Deployment) -> tuple[dict[str, str], str]:
+def opened(environment: Environment) -> tuple[dict[str, str], str]:
     """The environment's secrets by name, or none of them and why they can't be opened."""
-    rows = deployment.environment.variables.filter(is_secret=True)
+    rows = environment.variables.filter(is_secret=True)
     try:
         return {row.name: secrets.open_sealed(bytes(row.ciphertext)) for row in rows}, ""
     except (secrets.SecretUnreadable, ImproperlyConfigured) as error:

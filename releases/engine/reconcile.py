@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django.db.models import Q
 
 from releases import lifecycle
-from releases.engine import backup_proofs, clock, looking, wake
+from releases.engine import backup_orders, backup_proofs, backup_returns, clock, looking, wake
 from releases.models import ChecklistItem, Deployment, Heartbeat
 from releases.models.lease import FARTHEST_SECONDS
 
@@ -22,6 +22,8 @@ def reconcile() -> list[int]:
     _end_stuck_proofs()
     looking.send_again()
     backup_proofs.send_again()
+    backup_orders.send_again()
+    backup_returns.send_again()
     Heartbeat.beat(HEARTBEAT, sent=sent, waiting=len(waiting))
     return waiting
 

@@ -9,6 +9,7 @@ from typing import Final
 
 import structlog
 from django.db import transaction
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from releases import audit, gate
@@ -83,7 +84,7 @@ def _ask_by_rule(deployment: Deployment, found: rollback_rules.Broken) -> None:
             return
         if not undoing.is_undoable(locked, once_ended=True):
             return
-        missing = _missing(locked)
+        missing = _past_return(locked) or _missing(locked)
         starts_at = clock.now() + (ASKED if asks else timedelta())
         made = Recovery.objects.create(deployment=locked, rule=found.rule, facts=found.facts, starts_at=starts_at)
         if missing:  # said once; what still runs is better left to run
@@ -91,6 +92,15 @@ def _ask_by_rule(deployment: Deployment, found: rollback_rules.Broken) -> None:
         else:
             _tell(made)
         audit.record(THE_SYSTEM, "recovery.rule", locked, rule=found.rule, missing=missing, **found.facts)
+
+
+def _past_return(deployment: Deployment) -> str:
+    """Why no rule may undo it: what it did can't all be undone, so that a person must weigh it; "" where none is."""
+    found = undoing.past_return(deployment)
+    if not found:
+        return ""
+    title = found[0].title.in_language(get_language() or "ko")
+    return _("It is past the point of no return: “%s” has begun. A person must decide.") % title
 
 
 def _missing(deployment: Deployment) -> str:

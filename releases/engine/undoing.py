@@ -1,10 +1,13 @@
 """What can be undone, and back to what. Asked when a rollback is made, and again when it is to start."""
 
+from collections.abc import Iterable
+
 from django.utils.translation import gettext as _
 
 from releases import lifecycle
 from releases.engine.errors import Conflict, EngineError
 from releases.models import Deployment, DeploymentKind, Release
+from releases.runbooks.plan import PlannedStep
 
 UNDOABLE = frozenset({DeploymentKind.DEPLOY})
 NO_COMMIT = "0000000"  # of a release that ran before Cloud Wiki knew any
@@ -38,6 +41,24 @@ def is_undoable(deployment: Deployment, *, once_ended: bool = False) -> bool:
     except EngineError:
         return False
     return True
+
+
+def past_return(deployment: Deployment) -> list[PlannedStep]:
+    """The steps that have begun and can't be undone, as the plan marks them; the steps' rows in one query."""
+    marked = [entry for entry in deployment.plan.content["steps"] if any(entry.get("irreversible", {}).values())]
+    if not marked:
+        return []
+    begun = deployment.steps.exclude(status__in={lifecycle.PENDING, lifecycle.SKIPPED}).values_list("key", flat=True)
+    keys = set(begun)
+    return [PlannedStep.from_json(entry) for entry in marked if entry["key"] in keys]
+
+
+def standing(environments: Iterable[int]) -> dict[int, Deployment]:
+    """Of each environment the deployment that a rollback would undo; one query, however many they are."""
+    rows = Deployment.objects.filter(environment__in=environments, started_at__isnull=False)
+    rows = rows.exclude(kind=DeploymentKind.ROLLBACK).exclude(rollbacks__status=lifecycle.SUCCEEDED)
+    newest = rows.order_by("environment_id", "-started_at").distinct("environment_id")
+    return {row.environment_id: row for row in newest.select_related("environment") if row.kind in UNDOABLE}
 
 
 def after(deployment: Deployment) -> Deployment | None:

@@ -23,9 +23,9 @@ def looker(look_id: int) -> None:
     transaction.on_commit(lambda: send("look", look_id))
 
 
-def backup_prover(proof_id: int) -> None:
-    """After commit, ask a worker to prove a backup."""
-    transaction.on_commit(lambda: send("prove_backup", proof_id))
+def errand(task: str, number: int) -> None:
+    """After commit, ask a worker to carry out an errand."""
+    transaction.on_commit(lambda: send(task, number))
 
 
 def send(task: str, *arguments: object, delay: float = 0.0) -> bool:

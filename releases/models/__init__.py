@@ -3,13 +3,15 @@
 from releases.models.announcement import Announcement, AnnouncementRevision
 from releases.models.approval import Approval, ChecklistItem
 from releases.models.audit import AuditEvent, AuditHead
-from releases.models.backup import Backup, BackupProof, ProofEnding
+from releases.models.backup import Backup, Removal
+from releases.models.backup_errand import BackupOrder, BackupProof, BackupReturn, OrderEnding, ProofEnding, ReturnEnding
 from releases.models.choices import DeploymentKind, Phase, Role, Status
 from releases.models.deployment import Deployment, Lease, Plan
+from releases.models.environment import Environment, EnvironmentLock
 from releases.models.host import Host
 from releases.models.look import Look, LookEnding
 from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
-from releases.models.project import Environment, EnvironmentLock, Project, Service
+from releases.models.project import Project, Service
 from releases.models.recovery import Recovery, RecoveryEnding, Rule
 from releases.models.release import Artifact, Release
 from releases.models.removal import FolderRemoval
@@ -29,7 +31,9 @@ __all__ = [
     "AuditEvent",
     "AuditHead",
     "Backup",
+    "BackupOrder",
     "BackupProof",
+    "BackupReturn",
     "ChecklistItem",
     "DeployWindow",
     "Deployment",
@@ -44,6 +48,7 @@ __all__ = [
     "Look",
     "LookEnding",
     "Membership",
+    "OrderEnding",
     "Outage",
     "Phase",
     "Plan",
@@ -54,6 +59,8 @@ __all__ = [
     "Recovery",
     "RecoveryEnding",
     "Release",
+    "Removal",
+    "ReturnEnding",
     "Role",
     "Rule",
     "Runbook",

@@ -1,16 +1,32 @@
 """Copies that a rollback can use."""
 
-import pgtrigger
 from django.db import models
-from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from releases.models.choices import one_of
-from releases.models.history import frozen_once
+
+
+class Removal(models.TextChoices):
+    """Why a backup was removed."""
+
+    RETENTION = "retention", _("past its time")
+    PERSON = "person", _("removed by hand")
+    DISTURBED = "disturbed", _("a deployment began while it was taken")
+
+
+class BackupQuerySet(models.QuerySet["Backup"]):
+    """Questions about many backups."""
+
+    def kept(self) -> "BackupQuerySet":
+        """Those that were not removed."""
+        return self.filter(removed_at__isnull=True)
 
 
 class Backup(models.Model):
-    """Files or a database dump. `location` is a path on `host`, or under the controller's backup folder."""
+    """Files or a database dump. `location` is a path on `host`, or under the controller's backup folder.
+
+    The row outlives its bytes: `removed_at` is when it was decided that they go, `erased_at` when they were gone.
+    """
 
     class Kind(models.TextChoices):
         """What was copied."""
@@ -24,8 +40,11 @@ class Backup(models.Model):
     release = models.ForeignKey("releases.Release", null=True, on_delete=models.PROTECT, related_name="backups")
     deployment = models.ForeignKey("releases.Deployment", null=True, on_delete=models.PROTECT, related_name="backups")
     attempt = models.ForeignKey("releases.Attempt", null=True, on_delete=models.PROTECT, related_name="backups")
+    order = models.ForeignKey("releases.BackupOrder", null=True, on_delete=models.PROTECT, related_name="backups")
     kind = models.CharField(max_length=20, choices=Kind)
     name = models.CharField(_("name"), max_length=200)
+    series = models.CharField(max_length=300, help_text="what copies of the same thing on one host have in common")
+    parameters = models.JSONField(default=dict, help_text="of a dump: how its database is reached; no secret")
     location = models.CharField(max_length=500)
     copy_location = models.CharField(
         max_length=500, blank=True, help_text="in the controller's backup folder; empty: none"
@@ -40,6 +59,12 @@ class Backup(models.Model):
     restore_seconds = models.FloatField(null=True, help_text="how long that restore took")
     created_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
+    removed_at = models.DateTimeField(null=True)
+    removed_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")
+    removed_because = models.CharField(max_length=20, choices=Removal, blank=True)
+    erased_at = models.DateTimeField(null=True)
+
+    objects = BackupQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-pk"]
@@ -47,60 +72,14 @@ class Backup(models.Model):
             one_of("kind", ["files", "database"], "backup_kind_known"),
             models.CheckConstraint(condition=models.Q(sha256__regex=r"^[0-9a-f]{64}$"), name="backup_sha256_shape"),
             models.UniqueConstraint(fields=["attempt", "location"], name="backup_once_per_attempt"),
+            one_of("removed_because", ["", *Removal.values], "backup_removal_known"),
+            models.CheckConstraint(
+                condition=models.Q(removed_because="", removed_at__isnull=True, erased_at__isnull=True)
+                | (~models.Q(removed_because="") & models.Q(removed_at__isnull=False)),
+                name="backup_removed_with_reason",
+            ),
         ]
         indexes = [models.Index(fields=["environment", "-created_at"], name="backup_by_environment")]
 
     def __str__(self) -> str:
         return self.name
-
-    @property
-    def series(self) -> str:
-        """What tells copies of the same thing from copies of another: of files the name, of dumps the step."""
-        return self.name if self.kind == self.Kind.FILES else (self.attempt.step.key if self.attempt else self.name)
-
-
-class ProofEnding(models.TextChoices):
-    """How the proof of a backup ended."""
-
-    PROVED = "proved", _("Proved")
-    REFUTED = "refuted", _("Not restorable")
-    UNREACHABLE = "unreachable", _("Not reachable")
-    IMPOSSIBLE = "impossible", _("Could not be tried")
-
-
-class BackupProof(models.Model):
-    """One restore of a backup to a throw-away place, compared with what was backed up. Kept as it is once ended.
-
-    `remote_id` names its folder on the machine, so that a worker that takes it up finds what another one began.
-    """
-
-    backup = models.ForeignKey(Backup, on_delete=models.PROTECT, related_name="proofs")
-    attempt = models.ForeignKey("releases.Attempt", null=True, on_delete=models.PROTECT, related_name="+")
-    remote_id = models.CharField(max_length=80, unique=True)
-    asked_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")
-    asked_at = models.DateTimeField(db_default=Now())
-    seen_at = models.DateTimeField(null=True, help_text="when a worker was last at it")
-    ended_at = models.DateTimeField(null=True)
-    ending = models.CharField(max_length=20, choices=ProofEnding, blank=True)
-    seconds = models.FloatField(null=True, help_text="the restore alone")
-    problem = models.CharField(max_length=500, blank=True, help_text="why it is not proved, in one sentence")
-    differences = models.JSONField(default=list, help_text="sentences")
-    output = models.TextField(blank=True, help_text="what the programs printed, secrets masked")
-
-    class Meta:
-        ordering = ["-pk"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["backup"], condition=models.Q(ended_at__isnull=True), name="backup_proof_one_open"
-            ),
-            one_of("ending", ["", *ProofEnding.values], "backup_proof_ending_known"),
-            models.CheckConstraint(
-                condition=models.Q(ending="", ended_at__isnull=True)
-                | (~models.Q(ending="") & models.Q(ended_at__isnull=False)),
-                name="backup_proof_ended_with_time",
-            ),
-        ]
-        triggers: list[pgtrigger.Trigger] = frozen_once("backup_proof", "ended_at")
-
-    def __str__(self) -> str:
-        return f"{self.backup} proof {self.pk}"

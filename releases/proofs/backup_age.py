@@ -13,9 +13,9 @@ from django.utils.translation import ngettext
 
 from releases import lifecycle
 from releases.actions.ask import ask
-from releases.actions.backup_files import explain_backup, files_script, keep_rows
+from releases.actions.backup_files import explain_backup, files_script, keep_files
 from releases.actions.base import ActionError
-from releases.actions.copies import read_manifest
+from releases.actions.copies import Origin, read_manifest
 from releases.actions.texts import shell_text, size
 from releases.models import Backup, Deployment, Host
 from releases.proofs.evidence import Evidence, line
@@ -73,7 +73,7 @@ def _young(
     deployment: Deployment, host: Host | None, transport: Transport, entry: Mapping[str, Any], hours: int
 ) -> Backup | None:
     since = max(timezone.now() - timedelta(hours=hours), _replaced_at(deployment))
-    rows = deployment.environment.backups.filter(kind=Backup.Kind.FILES, host=host, name=entry["link"])
+    rows = deployment.environment.backups.kept().filter(kind=Backup.Kind.FILES, host=host, name=entry["link"])
     row = rows.filter(created_at__gte=since).order_by("-created_at").first()
     if row is None:
         return None
@@ -105,7 +105,8 @@ def _take(
         said = explain_backup(answer.stderr, answer.exit_code or 0) or _("The backup failed.")
         raise ActionError(f"{said} {answer.stderr.decode(errors='replace')[-200:]}".strip())
     copies = read_manifest(transport, destination, manifest)
-    return keep_rows(deployment, host, None, files, copies, service)
+    who = deployment.started_by or deployment.requested_by
+    return keep_files(Origin(deployment.environment, host, deployment, created_by=who), files, copies, service)
 
 
 def _seen(row: Backup) -> dict[str, str]:

@@ -77,6 +77,12 @@ def _watch_logs(parameters: Parameters, login: str) -> list[str]:
     return [*(f"tail -f {_quoted(path)}" for path in parameters["files"]), *parameters["commands"]]
 
 
+def _maintenance_page(parameters: Parameters, login: str) -> list[str]:
+    nginx, include = visible(parameters["nginx"]), _quoted(parameters["include"])
+    change = f"echo 'return 503;' > {include}" if parameters["shows"] else f"rm {include}"
+    return [change, f"{nginx} -t", f"{nginx} -s reload"]
+
+
 def _announce(parameters: Parameters, login: str) -> list[str]:
     return [visible(text) for text in parameters["title"].values()]
 
@@ -100,6 +106,7 @@ _WRITERS: dict[str, Callable[[Parameters, str], list[str]]] = {
     "sql": _sql,
     "http_check": _http_check,
     "watch_logs": _watch_logs,
+    "maintenance_page": _maintenance_page,
     "announce": _announce,
     "manual": _manual,
     "wait": _wait,

@@ -105,6 +105,7 @@ def _step(entry: Mapping[str, Any], number: str, previous: tuple[str, ...]) -> S
         closes_downtime=entry["closes_downtime"],
         retry=Retry(**entry["retry"]),
         idempotent=entry["idempotent"],
+        irreversible=LocalText(**entry["irreversible"]),
         check=entry["check"],
         probe=entry["probe"],
         after=tuple(entry["after"]) if "after" in entry else previous,

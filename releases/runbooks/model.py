@@ -137,6 +137,7 @@ class StepSpec:
     closes_downtime: bool
     retry: Retry
     idempotent: bool
+    irreversible: LocalText
     check: str
     probe: str
     after: tuple[str, ...]

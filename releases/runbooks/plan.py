@@ -70,6 +70,7 @@ class PlannedStep:
     closes_downtime: bool
     retry: Retry
     idempotent: bool
+    irreversible: LocalText
     check: str
     probe: str
     after: tuple[str, ...]
@@ -86,13 +87,14 @@ class PlannedStep:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "PlannedStep":
-        """The step that gave this JSON, also where that was before steps had probes."""
-        data = {"probe": "", "asides": {}, **data}
+        """The step that gave this JSON, also where that was before steps had probes or a point of no return."""
+        data = {"probe": "", "asides": {}, "irreversible": {}, **data}
         special: dict[str, Any] = {
             "grace": data.get("grace", GRACE),  # plans made before it was written there have none
             "title": LocalText(**data["title"]),
             "note": LocalText(**data["note"]),
             "tool": LocalText(**data["tool"]),
+            "irreversible": LocalText(**data["irreversible"]),
             "role": Role(data["role"]),
             "phase": Phase(data["phase"]),
             "retry": Retry(**data["retry"]),

@@ -16,6 +16,7 @@ from releases.engine import clock
 from releases.models import Backup, Deployment, DeployWindow, Environment, Outage, Step
 from releases.permissions import Need, member_required, signed_in
 from releases.probes.clock import downtime
+from releases.views.offers import undoable_there
 
 SHOWN = 5
 
@@ -32,9 +33,13 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     for card in cards:
         theirs = card["lock"] is not None and card["lock"].holder_id != user.pk
         card["may_take_over"] = theirs and card["environment"].project_id in operable
+    undoes = undoable_there(user, [environment.pk for environment in environments])
+    for card in cards:
+        card["undoes"] = undoes.get(card["environment"].pk)
     _count_steps(card["active"] for card in cards)
     context = {
         "cards": cards,
+        "undoable": set(undoes.values()),
         "deployments": _loaded(permissions.visible(Deployment, user)).order_by("-pk")[:7],
         "backups": permissions.visible(Backup, user).select_related("environment", "service").order_by("-pk")[:4],
         "budgets": [_month(environment, recent_month, now) for environment, recent_month in _months(environments, now)],

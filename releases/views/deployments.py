@@ -20,6 +20,7 @@ from releases.engine.errors import Conflict, EngineError
 from releases.models import Deployment, Environment, Membership, Release, Status, User
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views import deployment_context
+from releases.views.offers import undoable
 
 PAGE = 50
 
@@ -76,6 +77,7 @@ def deployments(request: HttpRequest) -> HttpResponse:
     page = Paginator(found.qs, PAGE).get_page(request.GET.get("page"))
     may_operate = permissions.may_somewhere(signed_in(request), Need.OPERATE)
     context = {"page_obj": page, "filter": found, "may_operate": may_operate}
+    context["undoable"] = undoable(signed_in(request), page)
     return render(request, "releases/deployments.html", context)
 
 

@@ -4,6 +4,7 @@ import math
 from datetime import timedelta
 from typing import Any
 
+from django import forms
 from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods
 
 from releases import audit, lifecycle, permissions
-from releases.engine import clock, locks
+from releases.engine import clock, daily_backups, locks
 from releases.engine.errors import EngineError
 from releases.models import Environment, Recovery
 from releases.permissions import Need, actor, member_required, signed_in
@@ -44,13 +45,34 @@ class EnvironmentForm(CarefulForm[Environment]):
             "rollback_on_page",
             "rollback_on_log",
             "rollback_on_downtime",
+            "rehearsed_in",
+            "rehearsal_days",
+            "backup_proof_hours",
+            "backup_at",
+            "backup_days",
+            "backups_kept",
         )
-        labels = {"runbook": gettext_lazy("Runbook"), "rollback_runbook": gettext_lazy("Rollback runbook")}
+        widgets = {"backup_at": forms.TimeInput(attrs={"type": "time"}, format="%H:%M")}
+        labels = {
+            "runbook": gettext_lazy("Runbook"),
+            "rollback_runbook": gettext_lazy("Rollback runbook"),
+            "rehearsed_in": gettext_lazy("Rollbacks are rehearsed in"),
+        }
         help_texts = {
             "is_production": gettext_lazy("Starting there asks for the environment's name."),
             "automatic_rollback": gettext_lazy(
                 "A broken rule below starts the rollback runbook without approvals. After it, the release and these"
                 " rules are held until a person lets them go on."
+            ),
+            "rehearsed_in": gettext_lazy("An environment like this one, where the same rollback runbook harms nobody."),
+            "rehearsal_days": gettext_lazy("Empty: a start asks for no rehearsal."),
+            "backup_proof_hours": gettext_lazy("Empty: a start asks for no backup."),
+            "backup_at": gettext_lazy(
+                "In the time zone above: all that the runbook backs up, each proved. Empty: off."
+            ),
+            "backup_days": gettext_lazy(
+                "Older ones are removed, but never the newest good one of a thing nor what a rollback may need."
+                " Empty: for ever."
             ),
             "requests_per_minute": gettext_lazy("Used to say how many requests a downtime lost."),
         }
@@ -61,7 +83,7 @@ class EnvironmentForm(CarefulForm[Environment]):
 def environment(request: HttpRequest, number: int) -> HttpResponse:
     """Everything that is set for one environment."""
     found = permissions.get(
-        Environment, signed_in(request), Need.VIEW, "project", "runbook", "rollback_runbook", pk=number
+        Environment, signed_in(request), Need.VIEW, "project", "runbook", "rollback_runbook", "rehearsed_in", pk=number
     )
     return environment_page(request, found)
 
@@ -72,6 +94,7 @@ def environment_page(request: HttpRequest, found: Environment, status: int = 200
     lock = getattr(found, "lock", None)
     context = {
         "environment": found,
+        "rehearsal": found.last_rehearsal(),
         "variables": found.variables.select_related("updated_by"),
         "windows": found.windows.select_related("environment"),
         "probes": found.probes.select_related("service", "host"),
@@ -97,9 +120,12 @@ def edit_environment(request: HttpRequest, number: int) -> HttpResponse:
     form = EnvironmentForm(request.POST or None, instance=found)
     for name in ("runbook", "rollback_runbook"):
         form.fields[name].queryset = found.project.runbooks.all()  # type: ignore[attr-defined]
+    others = found.project.environments.exclude(pk=found.pk)
+    form.fields["rehearsed_in"].queryset = others  # type: ignore[attr-defined]
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             form.save()
+            daily_backups.reschedule(found, form.changed_data)
             audit.record(actor(request), "environment.change", found, changed=form.changed_data)
         return redirect("releases:environment", found.pk)
     context = {"form": form, "title": _("Rules of %s") % found}

@@ -18,6 +18,7 @@ from releases import audit, lifecycle, permissions
 from releases.models import AuditEvent, Deployment, DeploymentKind, Environment, Status, User
 from releases.permissions import member_required, signed_in
 from releases.views import audit_words
+from releases.views.offers import undoable
 
 PAGE = 50
 COLUMNS = (
@@ -96,7 +97,8 @@ def history(request: HttpRequest) -> HttpResponseBase:
     if wanted in _EXPORTS:
         return _EXPORTS[wanted](found.qs)
     page = Paginator(found.qs, PAGE).get_page(request.GET.get("page"))
-    return render(request, "releases/history.html", {"page_obj": page, "filter": found})
+    context = {"page_obj": page, "filter": found, "undoable": undoable(signed_in(request), page)}
+    return render(request, "releases/history.html", context)
 
 
 @require_GET

@@ -174,6 +174,7 @@ def _row(step: PlannedStep) -> dict[str, Any]:
         "estimate": None if step.skipped_because else step.estimate,
         "opens_downtime": step.opens_downtime and not step.skipped_because,
         "closes_downtime": step.closes_downtime and not step.skipped_because,
+        "irreversible": "" if step.skipped_because else local(step.irreversible),
         "skipped": skipped_because(step.skipped_because) if step.skipped_because else "",
     }
 

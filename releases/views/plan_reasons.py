@@ -51,6 +51,8 @@ def _button(blocker: Blocker, item: ChecklistItem | None, may_operate: bool) -> 
         "unlock": ("releases:environment", _("Go to the lock"), "lock"),
         "pin_host": ("releases:host", _("Enrol the host"), "fingerprint-pattern"),
         "release": ("releases:release", _("Go to the release"), "package"),
+        "back_up": ("releases:environment_backups", _("Go to the backups"), "archive"),
+        "environment": ("releases:environment", _("Go to the environment"), "server"),
         "backup": ("releases:backup", _("Go to the backup"), "archive"),
         "deployment": ("releases:deployment", _("Go to the deployment"), "rocket"),
     }
@@ -87,6 +89,11 @@ def passed(deployment: Deployment, found: list[Blocker], hosts: list[Host]) -> l
         *((code, text % figures) for code, text, figures in limits),
         ("migration_missing", _("Migration SQL is there") if release.schema_changed else _("No migration needed")),
     ]
+    if environment.rehearsal_days is not None and deployment.undoes_id is None:
+        lines.append(("not_rehearsed", _("The way back was rehearsed")))
+    hours = environment.backup_proof_hours
+    if hours is not None and deployment.undoes_id is None:
+        lines.append(("backup_unproved", _("Proved backups are younger than %s h") % hours))
     texts = [text for code, text in lines if code not in codes]
     blocked = {blocker.target for blocker in found if blocker.code == "host_unpinned"}
     silent = {blocker.code for blocker in found} & {"host_unchecked", "host_unreachable"}

@@ -21,6 +21,7 @@ from releases.models import Artifact, Deployment, Project, Release
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import done, once, verb
 from releases.views.careful_forms import CarefulForm
+from releases.views.offers import undoable
 
 PAGE = 50
 
@@ -186,17 +187,19 @@ def record_artifact(request: HttpRequest, number: int) -> HttpResponse:
 
 def _release_page(request: HttpRequest, found: Release, form: ArtifactForm, status: int = 200) -> HttpResponse:
     form.fields["service"].queryset = found.project.services.all()  # type: ignore[attr-defined]
-    deployments = (
+    user = signed_in(request)
+    deployments = list(
         found.deployments.select_related("environment", "release", "requested_by", "plan")
         .defer("plan__content")
-        .order_by("-pk")
+        .order_by("-pk")[:20]
     )
     context = {
         "release": found,
         "artifacts": found.artifacts.select_related("service"),
-        "deployments": deployments[:20],
+        "deployments": deployments,
+        "undoable": undoable(user, deployments),
         "form": form,
-        "may_operate": permissions.may(signed_in(request), Need.OPERATE, found.project_id),
+        "may_operate": permissions.may(user, Need.OPERATE, found.project_id),
     }
     return render(request, "releases/release.html", context, status=status)
 

@@ -17,7 +17,13 @@ from releases.permissions import Need, actor, member_required, signed_in
 from releases.runbooks.plan import PlannedStep
 from releases.views.run_state import local
 
-PARTS = ("environment__project", "environment__rollback_runbook", "release__project", "plan")
+PARTS = (
+    "environment__project",
+    "environment__rollback_runbook",
+    "environment__rehearsed_in",
+    "release__project",
+    "plan",
+)
 
 
 @require_http_methods(["GET", "POST"])
@@ -54,6 +60,7 @@ def _preview(deployment: Deployment) -> dict[str, Any]:
     steps = [PlannedStep.from_json(entry) for entry in content["steps"]]
     backups = restorable.candidates(deployment, {step.action for step in steps if not step.skipped_because})
     dumps = [backup for backup in backups if backup.kind == Backup.Kind.DATABASE]
+    restores = any(step.action == "restore_database" and not step.skipped_because for step in steps)
     return {
         "to": before.version if before else undoing.name_before(deployment),
         "steps": [
@@ -68,10 +75,14 @@ def _preview(deployment: Deployment) -> dict[str, Any]:
             for step in steps
             if not step.skipped_because
         ],
+        "past_return": [
+            {"title": local(step.title), "why": local(step.irreversible)} for step in undoing.past_return(deployment)
+        ],
         "totals": content["totals"],
         "backups": backups,
         "data_since": dumps[0].created_at if dumps else None,
         "has_new_schema": facts["schema_changed"],
-        "restores_data": any(step.action == "restore_database" and not step.skipped_because for step in steps),
+        "restores_data": restores,
         "last": undoing.last_taken(deployment),
+        "rehearsal": deployment.environment.last_rehearsal(with_database=restores),
     }

@@ -67,7 +67,8 @@ def _undoing(run: Run) -> dict[str, Any]:
     """Whether its reader may roll it back now, the rollback that did, and what there is of an emergency one."""
     undone_by = undoing.undone_by(run.deployment) if run.deployment.is_finished else None
     undoable = run.may_operate and undoing.is_undoable(run.deployment)
-    return {"undoable": undoable, "undone_by": undone_by, **recovery.of_run(run)}
+    is_past_return = bool(undoing.past_return(run.deployment))
+    return {"undoable": undoable, "undone_by": undone_by, "is_past_return": is_past_return, **recovery.of_run(run)}
 
 
 def favicon(status: str) -> str:

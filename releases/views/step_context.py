@@ -64,6 +64,7 @@ def row(run: Run, step: Step) -> dict[str, Any]:
         "open": step.status in OPEN,
         "opens_downtime": step.opens_downtime,
         "closes_downtime": step.closes_downtime,
+        "irreversible": local(run.planned[step.key].irreversible) if step.key in run.planned else "",
         "down": _rail_place(run, step),
         "down_todo": run.steps.index(step) > run.reached,
         "attempts": _attempts_tag(attempts),

@@ -16,7 +16,7 @@ LAYERS = [
     {"engine"},
     {"gate"},
     {"actions", "proofs", "enrolment"},
-    {"remote", "logs", "probes", "gpu", "insights", "runbooks", "secrets"},
+    {"remote", "logs", "probes", "gpu", "insights", "runbooks", "secrets", "stores"},
     {"audit"},
     {"models"},
     {"lifecycle"},

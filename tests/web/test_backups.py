@@ -25,6 +25,7 @@ FACTS: dict[str, Any] = {
 def backup(world: World) -> Backup:
     return Backup.objects.create(
         environment=world.environment, host=world.host, kind=Backup.Kind.DATABASE, name="backup_20260101.sql",
+        series="shop -:5432", parameters={"database": "shop", "user": "shop"},
         location="/home/app/backup_20260101.sql", size=1000, sha256="0" * 64, seconds=0.1, facts=FACTS,
     )  # fmt: skip
 

@@ -411,7 +411,7 @@ class TestListAndNew:
         for _round in range(2):
             for _draft in range(3):
                 world.draft()
-            with django_assert_num_queries(7):
+            with django_assert_num_queries(9):
                 client.get(address)
 
 

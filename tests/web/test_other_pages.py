@@ -64,6 +64,7 @@ def grow(world: World, count: int, first: int = 0) -> None:
             release=release,
             kind="files",
             name=f"app-{number}.jar",
+            series=f"app-{number}.jar",
             location=f"/app/backup/{number}",
             size=10,
             sha256="a" * 64,

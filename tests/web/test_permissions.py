@@ -72,6 +72,7 @@ READABLE = {
     "runbook-versions/<int:number>/text",
     "hosts/<int:number>/",
     "environments/<int:number>/",
+    "environments/<int:number>/backups",
     "backups/<int:number>/",
     "api/deployments/<int:number>",
 }
@@ -129,6 +130,7 @@ def rows(world: World) -> dict[str, int]:
             host=world.host,
             kind=Backup.Kind.FILES,
             name="app.jar.bak",
+            series="app.jar.bak",
             location="/app/backup/app.jar.bak-1-1",
             size=1,
             sha256="0" * 64,

@@ -35,6 +35,7 @@ def deployed(world: World) -> Deployment:
     attempt = Attempt.objects.create(step=step, number=1, remote_id="r1", status="dispatching", started_at=clock.now())
     Backup.objects.create(
         environment=world.environment, host=world.host, deployment=deployment, kind="files", name="app.jar.bak",
+        series="app.jar.bak",
         attempt=attempt,
         location="/app/backup/app.jar.bak-1-1", size=84_000_000, sha256="ab" * 32, seconds=1,
     )  # fmt: skip

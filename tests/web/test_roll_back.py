@@ -1,5 +1,7 @@
 """The page before a rollback, and where it is offered."""
 
+import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from releases import lifecycle
-from releases.engine import clock, wake
-from releases.models import Backup, Deployment, Membership
-from tests.factories import World, make_user, save_version
+from releases.engine import clock, start, wake
+from releases.models import Backup, Deployment, Environment, Membership, Plan, Release, Step
+from tests.factories import SIMPLE_RUNBOOK, World, make_user, save_version
 
 ROLLBACK = """
 kind: rollback
@@ -47,6 +49,7 @@ def deployed(world: World) -> Deployment:
     deployment = world.draft()
     Backup.objects.create(
         environment=world.environment, host=world.host, deployment=deployment, kind="files", name="app.jar.bak",
+        series="app.jar.bak",
         location="/app/backup/app.jar.bak-1-1", size=84_000_000, sha256="ab" * 32, seconds=1,
     )  # fmt: skip
     Deployment.objects.filter(pk=deployment.pk).update(
@@ -131,8 +134,124 @@ def test_its_queries_do_not_grow_with_backups(client: Client, page: str, deploye
     few = queries()
     row: Any = Backup.objects.get()
     for number in range(10):
-        row.pk, row.name, row.location = None, f"more-{number}.bak", f"/app/more-{number}"
+        row.pk, row.series, row.location = None, f"more-{number}.bak", f"/app/more-{number}"
+        row.name = row.series
         row.save()
     Backup.objects.update(created_at=Backup.objects.earliest("created_at").created_at)
     assert "more-7.bak" in client.get(page).content.decode()
     assert queries() == few
+
+
+def test_lists_offer_it_for_the_last_deployment_that_stands(client: Client, page: str, deployed: Deployment) -> None:
+    world_pages = ["/", "/history/", "/deployments/", f"/releases/{deployed.release_id}/"]
+    assert [path for path in world_pages if page not in client.get(path).content.decode()] == []
+    viewer = make_user("viewer")
+    Membership.objects.create(project=deployed.environment.project, user=viewer)
+    client.force_login(viewer)
+    assert [path for path in world_pages if page in client.get(path).content.decode()] == []
+
+
+def test_lists_offer_it_no_more_once_it_was_undone(client: Client, page: str, deployed: Deployment) -> None:
+    Deployment.objects.create(
+        environment=deployed.environment, release=deployed.release, plan=deployed.plan, kind="rollback",
+        undoes=deployed, status=lifecycle.SUCCEEDED, requested_by=deployed.requested_by, idempotency_key="undone-it",
+        started_at=clock.now(), finished_at=clock.now(),
+    )  # fmt: skip
+    assert [path for path in ("/", "/history/", "/deployments/") if page in client.get(path).content.decode()] == []
+
+
+POINT = "irreversible: {ko: 옛 토큰은 되살아나지 않음, en: Old tokens stay revoked}"
+TWO = 'parameters: {command: "echo two'
+
+
+def test_past_the_point_of_no_return_the_words_change(client: Client, world: World, deployed: Deployment) -> None:
+    world.save_runbook(SIMPLE_RUNBOOK.replace(TWO, f"{POINT}\n    {TWO}"))
+    later = world.draft()
+    plan_page = reverse("releases:deployment", args=[later.pk])
+    client.force_login(world.requester)
+    client.cookies["django_language"] = "en"
+    text = client.get(plan_page).content.decode()
+    assert "point of no return" in text and "Old tokens stay revoked" in text
+    Deployment.objects.filter(pk=later.pk).update(
+        status=lifecycle.FAILED, started_at=clock.now(), finished_at=clock.now()
+    )
+    asked = reverse("releases:roll_back", args=[later.pk])
+    assert "It is past the point of no return" not in client.get(asked).content.decode(), "the step has not begun"
+    assert "Roll back…" in client.get(plan_page).content.decode()
+    later.steps.filter(key="two").update(status=lifecycle.FAILED)
+    text = client.get(asked).content.decode()
+    assert "It is past the point of no return" in text and "Old tokens stay revoked" in text
+    text = client.get(plan_page).content.decode()
+    assert "Roll back past the point of no return…" in text and "Roll back…" not in text
+
+
+class TestRehearsal:
+    """The way back is tried in another environment; the page tells how long it took, and a start may need it."""
+
+    def rehearse(self, deployed: Deployment, with_database: bool = False) -> Deployment:
+        production = deployed.environment
+        runbook = production.rollback_runbook
+        assert runbook is not None
+        staging, made_now = Environment.objects.get_or_create(
+            project=production.project, key="staging", defaults={"name": "스테이징", "rollback_runbook": runbook}
+        )
+        if made_now:
+            Environment.objects.filter(pk=production.pk).update(rehearsed_in=staging, rehearsal_days=7)
+        plan = Plan.objects.create(
+            environment=staging, release=deployed.release, runbook_version=runbook.versions.get(),
+            content=deployed.plan.content, digest="0" * 64, estimate=1, downtime_estimate=1,
+        )  # fmt: skip
+        undone = Deployment.objects.create(
+            environment=staging, release=deployed.release, plan=plan, requested_by=deployed.requested_by,
+            status=lifecycle.FAILED, idempotency_key=uuid.uuid4().hex, started_at=clock.now(), finished_at=clock.now(),
+        )  # fmt: skip
+        made = Deployment.objects.create(
+            environment=staging, release=deployed.release, plan=plan, kind="rollback", undoes=undone,
+            status=lifecycle.SUCCEEDED, requested_by=deployed.requested_by, idempotency_key=uuid.uuid4().hex,
+            started_at=clock.now() - timedelta(seconds=48), finished_at=clock.now(),
+        )  # fmt: skip
+        if with_database:
+            Step.objects.create(
+                deployment=made, position=1, number="1", key="data", title_ko="", title_en="", role="devops",
+                phase="replace", action="restore_database", status=lifecycle.SUCCEEDED, estimate=1,
+            )  # fmt: skip
+        return made
+
+    def codes(self, deployment: Deployment) -> set[str]:
+        found = Deployment.objects.select_related("environment__rehearsed_in", "environment__rollback_runbook")
+        return {blocker.code for blocker in start.blockers(found.get(pk=deployment.pk))}
+
+    def test_the_page_tells_how_long_it_took(self, client: Client, page: str, deployed: Deployment) -> None:
+        assert "Rehearsed" not in client.get(page).content.decode()
+        rehearsed = self.rehearse(deployed)
+        text = client.get(page).content.decode()
+        assert "Rehearsed" in text and "0:48" in text and f"#{rehearsed.pk}" in text
+        shown = client.get(reverse("releases:environment", args=[deployed.environment_id])).content.decode()
+        assert f"#{rehearsed.pk}" in shown and "a start needs one within 7 days" in shown
+
+    def test_a_start_needs_one_that_is_young_and_of_the_same_runbook(self, world: World, deployed: Deployment) -> None:
+        draft = world.draft()
+        assert "not_rehearsed" not in self.codes(draft)
+        Environment.objects.filter(pk=world.environment.pk).update(rehearsal_days=7)
+        assert "not_rehearsed" in self.codes(draft), "nowhere to rehearse"
+        rehearsed = Deployment.objects.filter(pk=self.rehearse(deployed).pk)
+        assert "not_rehearsed" not in self.codes(draft)
+        for change in ({"finished_at": clock.now() - timedelta(days=8)}, {"status": lifecycle.FAILED}):
+            before = rehearsed.values(*change).get()
+            rehearsed.update(**change)
+            assert "not_rehearsed" in self.codes(draft), change
+            rehearsed.update(**before)
+        assert "not_rehearsed" not in self.codes(draft)
+        runbook = world.environment.rollback_runbook
+        assert runbook is not None
+        save_version(runbook, f"{ROLLBACK}\n# changed")
+        assert "not_rehearsed" in self.codes(draft)
+
+    def test_a_schema_change_needs_one_that_restored_a_database(self, world: World, deployed: Deployment) -> None:
+        self.rehearse(deployed)
+        draft = world.draft()
+        assert "not_rehearsed" not in self.codes(draft)
+        Release.objects.filter(pk=world.release.pk).update(schema_changed=True)
+        assert "not_rehearsed" in self.codes(draft)
+        self.rehearse(deployed, with_database=True)
+        assert "not_rehearsed" not in self.codes(draft)

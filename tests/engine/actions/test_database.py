@@ -13,6 +13,7 @@ import pytest
 from django.conf import LazySettings
 from django.utils.translation import override
 
+from releases import stores
 from releases.actions import database
 from releases.actions.sql import fits_one_transaction, statements
 from releases.models import Backup
@@ -43,8 +44,10 @@ def test_a_dump_is_whole_copied_here_and_never_overwritten(
     assert (row.location, row.size) == (str(first), first.stat().st_size)
     assert row.sha256 == hashlib.sha256(first.read_bytes()).hexdigest()
     kept = Path(settings.BACKUPS_DIR) / row.copy_location
-    assert kept.read_bytes() == first.read_bytes()
-    assert "점심" in kept.read_text()
+    assert kept.read_bytes().startswith(b"age-encryption.org/v1\n") and "점심".encode() not in kept.read_bytes()
+    stores.get(row.copy_location, stage.folder / "opened", row.sha256)
+    assert (stage.folder / "opened").read_bytes() == first.read_bytes()
+    assert "점심" in first.read_text()
     assert first.stat().st_mode & 0o077 == 0
     assert "$ pg_dump -U" in done.log.splitlines()[0]
     again = dump(stage, server)

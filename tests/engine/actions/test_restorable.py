@@ -42,6 +42,7 @@ def test_a_backup_that_a_check_took_counts_only_where_nothing_came_between(stage
     first = app.back_up()
     values = {
         "environment": stage.world.environment, "host": stage.world.host, "kind": "files", "name": "app.jar.bak",
+        "series": "app.jar.bak",
         "size": 1, "sha256": "1" * 64, "seconds": 0,
     }  # fmt: skip
     undone = stage.world.draft()

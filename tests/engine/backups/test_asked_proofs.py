@@ -11,7 +11,7 @@ from django.utils.translation import override
 
 from releases.actions import brief
 from releases.audit import Actor
-from releases.engine import backup_proofs, clock, handover, wake
+from releases.engine import backup_proofs, clock, errands, handover, wake
 from releases.engine.errors import Conflict, EngineError
 from releases.models import AuditEvent, Backup, BackupProof, Host
 from releases.remote.steps import StepStatus
@@ -144,10 +144,10 @@ def test_a_worker_that_died_is_followed_and_one_that_woke_late_writes_nothing(
 
     def frozen(*arguments: Any, **named: Any) -> brief.Answer:
         monkeypatch.setattr(brief, "run", run)
-        BackupProof.objects.filter(pk=proof.pk).update(seen_at=clock.now() - backup_proofs.ABANDONED * 2)
+        BackupProof.objects.filter(pk=proof.pk).update(seen_at=clock.now() - errands.ABANDONED * 2)
         backup_proofs.send_again()
         backup_proofs.carry_out(proof.pk)  # the one that comes after
-        return brief.Answer(StepStatus("unknown", None, "vanished", 0, None), b"late", False)
+        return brief.Answer(StepStatus("unknown", None, "vanished", 0, None), b"late", False, "")
 
     monkeypatch.setattr(brief, "run", frozen)
     backup_proofs.carry_out(proof.pk)
@@ -161,7 +161,7 @@ def test_a_worker_that_died_is_followed_and_one_that_woke_late_writes_nothing(
 def test_nobody_waits_for_ever(stage: Stage, dump: Backup) -> None:
     user = stage.world.requester
     proof = backup_proofs.ask(dump, user, Actor(user))
-    BackupProof.objects.update(asked_at=clock.now() - backup_proofs.GIVEN_UP - timedelta(minutes=1))
+    BackupProof.objects.update(asked_at=clock.now() - errands.GIVEN_UP - timedelta(minutes=1))
     backup_proofs.send_again()
     proof.refresh_from_db()
     assert proof.ending == "impossible"

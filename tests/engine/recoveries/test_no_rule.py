@@ -135,3 +135,17 @@ def test_one_environment_that_breaks_us_does_not_stop_the_others(
     monkeypatch.setattr(recovery.rollback_rules, "broken", broken)
     recovery.watch()
     assert the_one().deployment == deployed
+
+
+def test_past_the_point_of_no_return_a_person_decides(team: Team, automatic: Callable[..., None]) -> None:
+    automatic("on")
+    team.deploy_steps[2]["irreversible"] = {"ko": "메일이 나갔음", "en": "Mails are out"}
+    team.verify("http_check", DEAF)
+    deployed = team.try_deploy("v2")
+    recovery.watch()
+    found = Recovery.objects.get(deployment=deployed)
+    assert (found.ending, found.rollback) == ("impossible", None)
+    assert found.problem
+    recovery.watch()
+    assert Recovery.objects.count() == 1, "it is said once"
+    assert worked_off(ask(team, deployed)).ending == "succeeded"

@@ -29,6 +29,8 @@ def test_it_reads_a_runbook_with_its_defaults():
     assert (stop.number, start.number) == ("1", "2")
     assert stop.parameters == {"command": "stop {db_name}", "folder": "", "produces": []}
     assert (stop.opens_downtime, stop.closes_downtime, stop.idempotent, stop.condition) == (True, False, False, "")
+    assert not stop.irreversible
+    assert load(broken("timeout: 3m", "irreversible: {en: Gone}")).steps[1].irreversible == LocalText("", "Gone")
     assert runbook.secret_names == {"token"}
     assert runbook.checklist[0].proof == ""
 

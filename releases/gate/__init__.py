@@ -5,35 +5,19 @@ starts it, whoever calls. It reads rows only; network facts (is the host reachab
 checks wrote shortly before.
 """
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from releases import lifecycle
-from releases.actions.restorable import Signed
+from releases.gate import safety
+from releases.gate.blocker import Blocker
 from releases.models import ChecklistItem, Deployment, Environment, Host, Recovery
 
+__all__ = ["HOST_CHECK_LIFETIME", "Blocker", "blockers", "environment_blockers", "stale", "valid_approvals"]
+
 HOST_CHECK_LIFETIME = timedelta(minutes=10)
-
-
-@dataclass(frozen=True)
-class Blocker:
-    """One reason: a stable code, a sentence, a detail line, and what mends it.
-
-    `mend` names the button beside it: "prove", "tick", "approve", "unlock", "rebuild", "check_hosts",
-    "pin_host", "release", "deployment", "backup", or "" when there is none; `target` is the row it acts on.
-    `state`: the status of what stands in the way, where it has one that must be seen.
-    """
-
-    code: str
-    message: str | Promise
-    detail: str = ""
-    mend: str = ""
-    target: int | None = None
-    state: str = ""
 
 
 def blockers(
@@ -51,12 +35,14 @@ def blockers(
         found += _checklist(deployment, now)
         found += _approvals(deployment)
         found += _budget(deployment)
+        found += safety.proved_backups(deployment, now)
+        found += safety.rehearsal(deployment, now)
     found += environment_blockers(deployment, now)
     found += _withheld(deployment)
     found += _hosts(deployment, now)
     found += _migration(deployment)
-    found += _artifacts(deployment)
-    found += _backups(deployment)
+    found += safety.artifacts(deployment)
+    found += safety.backups(deployment)
     return found
 
 
@@ -200,30 +186,3 @@ def _migration(deployment: Deployment) -> list[Blocker]:
         detail = _("The release changes the schema; give its migration SQL on the release's page.")
         return [Blocker("migration_missing", _("The migration SQL is missing"), detail, "release", release.pk)]
     return []
-
-
-def _backups(deployment: Deployment) -> list[Blocker]:
-    """What steps put back must be there, as it was signed, and not be known to be damaged."""
-    found = []
-    for backup in Signed(deployment.plan.content).needed(deployment.environment):
-        if isinstance(backup, str):
-            found.append(Blocker("backup_missing", _("A backup is missing"), backup))
-        elif backup.refuted_at is not None:
-            detail = _("A restore of it was tried and failed. Open the backup's page.")
-            found.append(Blocker("backup_refuted", _("%s can't be restored") % backup, detail, "backup", backup.pk))
-    return found
-
-
-def _artifacts(deployment: Deployment) -> list[Blocker]:
-    """What is sent must be signed: built by an earlier step, or recorded with its SHA-256 before the approval."""
-    content = deployment.plan.content
-    steps = [step for step in content["steps"] if not step["skipped_because"]]
-    built = {name for step in steps for name in step["parameters"].get("produces", [])}
-    sent = {step["parameters"].get("artifact", "") for step in steps if step["action"] == "upload"} - {""}
-    recorded = {artifact["name"] for artifact in content["release"]["artifacts"] if artifact["sha256"]}
-    found = []
-    for name in sorted(sent - built - recorded):
-        message = _("The SHA-256 of the artifact %s is not recorded") % name
-        detail = _("Add it on the release's page and take its SHA-256, then make a new plan.")
-        found.append(Blocker("artifact_unrecorded", message, detail, "release", deployment.release_id))
-    return found

@@ -1,0 +1,22 @@
+"""Which deployments can be rolled back: pages offer the way to it beside each."""
+
+from collections.abc import Iterable
+
+from releases import permissions
+from releases.engine import undoing
+from releases.models import Deployment, User
+from releases.permissions import Need
+
+
+def undoable_there(user: User, environments: Iterable[int]) -> dict[int, int]:
+    """By environment the deployment that the person could roll back now; two queries, however many there are."""
+    operable = permissions.projects(user, Need.OPERATE)
+    rows = undoing.standing(environments)
+    return {
+        number: row.pk for number, row in rows.items() if row.is_finished and row.environment.project_id in operable
+    }
+
+
+def undoable(user: User, deployments: Iterable[Deployment]) -> set[int]:
+    """Those of a list that the person could roll back now."""
+    return set(undoable_there(user, {deployment.environment_id for deployment in deployments}).values())

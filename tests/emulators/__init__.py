@@ -1,0 +1,1 @@
+"""Outside services, spoken to over real HTTP on loopback."""
