@@ -121,6 +121,7 @@ def _ours(place: Site) -> dict[str, float]:
     from releases.audit import Actor
     from releases.engine import roll_back
     from releases.models import Release
+    from releases.way_back import WayBack
     from tests.factories import save_version
 
     settings.SSH_KEY_FILE = place.machine.client_key
@@ -133,7 +134,7 @@ def _ours(place: Site) -> dict[str, float]:
     world.release.refresh_from_db()
     deployed = _driven(world.draft())
     user = world.requester
-    restored = _driven(roll_back.draft(deployed, user, Actor(user), uuid.uuid4().hex)[0])
+    restored = _driven(roll_back.draft(WayBack(deployed), user, Actor(user), uuid.uuid4().hex)[0])
     return _seconds(deployed) | {f"{key} back" if key == "files" else key: s for key, s in _seconds(restored).items()}
 
 

@@ -39,6 +39,7 @@ PROJECT_OF: dict[type[Model], str] = {
     models.Runbook: "project",
     models.RunbookVersion: "runbook__project",
     models.Release: "project",
+    models.Compatibility: "project",
     models.Artifact: "release__project",
     models.Host: "environment__project",
     models.Variable: "environment__project",

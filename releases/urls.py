@@ -6,6 +6,7 @@ from releases.views import (
     announcements,
     backup_things,
     backups,
+    compatibility,
     consent,
     dashboard,
     decide,
@@ -105,6 +106,11 @@ environment_urls: list[URLPattern | URLResolver] = [
     path("windows/<int:number>/remove", environment_rows.remove_window, name="remove_window"),
 ]
 
+project_urls: list[URLPattern | URLResolver] = [
+    path("projects/<int:number>/compatibility", compatibility.matrix, name="compatibility"),
+    path("projects/<int:number>/compatibility/say", compatibility.say, name="say_compatibility"),
+]
+
 record_urls: list[URLPattern | URLResolver] = [
     path("", dashboard.dashboard, name="dashboard"),
     path("history/", history.history, name="history"),
@@ -131,6 +137,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *runbook_urls,
     *host_urls,
     *environment_urls,
+    *project_urls,
     *public_urls,
     *deployment_verbs,
     *live_urls,

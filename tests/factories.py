@@ -19,6 +19,7 @@ from releases.models import (
     Service,
     User,
 )
+from releases.way_back import WayBack
 
 SIMPLE_RUNBOOK = """
 kind: deploy
@@ -68,7 +69,7 @@ class World:
             self.requester,
             Actor(self.requester),
             changes.get("key") or uuid.uuid4().hex,
-            changes.get("undoes"),
+            WayBack(changes["undoes"]) if changes.get("undoes") else None,
         )
         return made
 

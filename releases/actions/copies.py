@@ -9,16 +9,16 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from releases import lifecycle
 from releases.actions.ask import ask
 from releases.actions.base import ActionError
 from releases.actions.fingerprint import Fingerprint, FingerprintUnreadable
 from releases.actions.remote_words import told
 from releases.actions.texts import shell_text
-from releases.models import Attempt, Backup, BackupOrder, Deployment, Environment, Host, Release, Service, User
+from releases.models import Attempt, Backup, BackupOrder, Deployment, Environment, Host, Service, User
 from releases.remote.errors import TransferFailed
 from releases.remote.transfer import download
 from releases.remote.transport import Transport
+from releases.way_back import running
 
 _LINE = re.compile(r"([0-9a-f]{64}) (\d+) (\d+) (.+)")
 _READ = 'whole "$folder"\nprintf "%s\\n" "$WHOLE"\ncat "$WHOLE/.$manifest"\n'
@@ -77,15 +77,6 @@ def service_of(environment: Environment, key: str) -> Service | None:
     return environment.project.services.filter(key=key).first() if key else None
 
 
-def running_release(environment: Environment, besides: Deployment | None = None) -> Release | None:
-    """What runs in the environment: a backup holds that one. `besides`: the deployment that makes the backup."""
-    ran = environment.deployments.filter(status=lifecycle.SUCCEEDED)
-    if besides is not None:
-        ran = ran.exclude(pk=besides.pk)
-    last = ran.select_related("release").order_by("-finished_at").first()
-    return last.release if last else None
-
-
 def series_of_files(link: str) -> str:
     """What copies of the same files on one host have in common."""
     return link
@@ -117,9 +108,10 @@ class Origin:
             "order": self.order,
             "location": copy.location,
         }
+        belongs_to = service_of(self.environment, service)
         defaults = {
-            "service": service_of(self.environment, service),
-            "release": running_release(self.environment, self.deployment),
+            "service": belongs_to,
+            "release": running(self.environment, belongs_to, before=self.deployment),
             "deployment": self.deployment,
             "created_by": self.created_by,
             "size": copy.size,

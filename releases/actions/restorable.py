@@ -1,51 +1,40 @@
 """Which backups a rollback puts back: those of the deployment that it undoes, as its plan signs them."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
 from django.db.models import Max, Q
 from django.utils.translation import gettext as _
 
-from releases import lifecycle
 from releases.actions.base import ActionError, NotApproved
-from releases.actions.copies import series_of_dump
-from releases.models import Backup, Deployment, DeploymentKind, Environment, Host
+from releases.actions.copies import series_of_dump, series_of_files
+from releases.models import Backup, Deployment, Environment, Host
+from releases.runbooks.plan import PlannedStep
+from releases.way_back import WayBack
 
 KINDS = {"restore_files": Backup.Kind.FILES, "restore_database": Backup.Kind.DATABASE}
 RESTORING = tuple(KINDS)
 SIGNED = ("id", "kind", "name", "location", "sha256", "size", "host_id")
 
 
-def undone_with(undoes: Deployment) -> list[Deployment]:
-    """`undoes` and those before it that stopped in the middle since the last success: oldest first.
-
-    What they left half done is in the backups of the later ones, so that all of them are undone together.
-    """
-    earlier = undoes.environment.deployments.filter(started_at__lt=undoes.started_at)
-    success = earlier.filter(status=lifecycle.SUCCEEDED).order_by("-started_at").first()
-    stopped = earlier.filter(started_at__gt=success.started_at) if success else earlier
-    stopped = stopped.exclude(kind=DeploymentKind.ROLLBACK).select_related("plan")
-    return [*stopped.order_by("started_at"), undoes]
-
-
-def candidates(undoes: Deployment, actions: Collection[str] = RESTORING) -> list[Backup]:
-    """The backups that hold what ran before `undoes`, one of each thing, in a fixed order, as far as one of these
-    actions puts it back.
+def candidates(way: WayBack, actions: Collection[str] = RESTORING) -> list[Backup]:
+    """The backups that hold what ran before what is undone, one of each thing, in a fixed order, as far as one of
+    these actions puts it back.
 
     Of the copies that steps took, and those of files that a check or an order took between the last deployment's end
     and the start, the oldest of each: a later one may hold what is being undone. An order's dump is no candidate: what
     was written between it and the start would be lost.
     """
-    together = undone_with(undoes)
-    first = together[0]
-    before = undoes.environment.deployments.filter(started_at__lt=first.started_at)
+    together = way.together()
+    first, environment = together[0], way.undoes.environment
+    before = environment.deployments.filter(started_at__lt=first.started_at)
     ended = before.aggregate(at=Max("finished_at"))["at"]
     beforehand = Q(attempt=None, kind=Backup.Kind.FILES, created_at__lt=first.started_at)
     if ended is not None:
         beforehand &= Q(created_at__gt=ended)
     kinds = [kind for action, kind in KINDS.items() if action in actions]
-    rows = undoes.environment.backups.filter(Q(deployment__in=together, attempt__isnull=False) | beforehand)
+    rows = environment.backups.filter(Q(deployment__in=together, attempt__isnull=False) | beforehand)
     rows = rows.exclude(removed_at__lt=first.started_at)
     rows = rows.filter(kind__in=kinds).defer("facts")
     oldest: dict[tuple[str, int | None, str], Backup] = {}
@@ -57,6 +46,19 @@ def candidates(undoes: Deployment, actions: Collection[str] = RESTORING) -> list
 def signed(backups: list[Backup]) -> list[dict[str, Any]]:
     """What a plan keeps of them."""
     return [{name: getattr(backup, name) for name in SIGNED} for backup in backups]
+
+
+def named(backups: list[Backup], steps: Iterable[PlannedStep], hosts: Mapping[str, int]) -> list[Backup]:
+    """Those of the backups that a step which will run puts back. `hosts`: the number of the host of each role."""
+    things: set[tuple[str, int | None, str]] = set()
+    for step in steps:
+        if step.action not in KINDS or step.skipped_because:
+            continue
+        parameters = step.parameters
+        series = [series_of_files(file["link"]) for file in parameters.get("files", ())]
+        series = series or [series_of_dump(parameters)]
+        things |= {(KINDS[step.action], hosts.get(step.runs_on), each) for each in series}
+    return [backup for backup in backups if (backup.kind, backup.host_id, backup.series) in things]
 
 
 class Signed:

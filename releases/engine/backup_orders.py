@@ -14,11 +14,11 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from releases import audit, lifecycle
+from releases import audit, lifecycle, way_back
 from releases.actions import backup_database, backup_files, brief
 from releases.actions.backed_up import BACKUP_ACTIONS
 from releases.actions.base import ActionError, NotApproved, Script
-from releases.actions.copies import Origin, read_manifest, running_release
+from releases.actions.copies import Origin, read_manifest
 from releases.actions.remote_words import told
 from releases.actions.texts import shown
 from releases.audit import Actor
@@ -52,7 +52,7 @@ def steps_of(environment: Environment) -> list[dict[str, Any]]:
 
     Raises EngineError where no plan can be made, or it backs nothing up.
     """
-    release = running_release(environment) or environment.project.releases.order_by("-pk").first()
+    release = way_back.running(environment) or environment.project.releases.order_by("-pk").first()
     if release is None:
         raise EngineError(_("There is no release yet, so there is no plan that says what is backed up."))
     version = prepare.runbook_version(environment, None)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from releases import audit, lifecycle
+from releases import audit, compatibility, lifecycle
 from releases.audit import THE_SYSTEM
 from releases.engine import clock, touch
 from releases.engine.status import move_attempt, move_deployment, move_step
@@ -33,6 +33,8 @@ def conclude(deployment: Deployment, token: int) -> bool:
         if wanted != locked.status:
             move_deployment(locked, wanted, **fields)
             touch.bump(locked.pk)
+            if wanted == lifecycle.SUCCEEDED and locked.only_service_id is not None:
+                compatibility.see(locked)
             audit.record(THE_SYSTEM, f"deployment.{wanted}", locked, **_said(locked))
     deployment.status = wanted
     return True

@@ -14,9 +14,10 @@ from django.utils.translation import gettext as _
 
 from releases.actions import restorable
 from releases.engine.errors import EngineError
-from releases.models import Deployment, DeploymentKind, Environment, Plan, Release, RunbookVersion
+from releases.models import DeploymentKind, Environment, Plan, Release, RunbookVersion
 from releases.runbooks import loader, model, plan
 from releases.runbooks.messages import RunbookErrors
+from releases.way_back import WayBack
 
 
 class PlanError(EngineError):
@@ -38,10 +39,10 @@ def build(
     environment: Environment,
     version: RunbookVersion,
     at: datetime,
-    undoes: Deployment | None = None,
+    way: WayBack | None = None,
 ) -> Plan:
     """Make and store the plan; `at` (aware) gives `{date}` in the environment's zone. Raises PlanError."""
-    content = content_of(release, environment, version, f"{environment.local(at):%Y%m%d}", undoes)
+    content = content_of(release, environment, version, f"{environment.local(at):%Y%m%d}", way)
     return Plan.objects.create(
         environment=environment,
         release=release,
@@ -58,19 +59,20 @@ def content_of(
     environment: Environment,
     version: RunbookVersion,
     date: str,
-    undoes: Deployment | None = None,
+    way: WayBack | None = None,
 ) -> dict[str, Any]:
     """Everything the digest signs, from the rows as they are now. Raises PlanError.
 
-    A rollback goes back over what the deployment it `undoes` changed, and signs the backups that it puts back.
+    A rollback goes back over what the deployments on its `way` changed, and signs the backups that it puts back.
     """
-    runbook = _load(version)
-    if undoes:
+    runbook = load(version)
+    if way:
         _require_rollback(version, runbook)
+        _require_steps(runbook, way)
     secrets = {v.name: v.version for v in environment.variables.all() if v.is_secret}
     values = _values(runbook, release, environment, date, secrets)
-    facts = changes(release, undoes)
-    steps = _filled(runbook, values, secrets, facts, environment)
+    facts = changes(release, way)
+    steps = _filled(runbook, values, secrets, facts, environment, way.service.key if way and way.service else "")
     _require_secrets(steps, environment, secrets)
     totals = plan.totals(steps)
     checklist = [_item(item) for item in runbook.checklist if not item.condition or facts[item.condition]]
@@ -90,23 +92,29 @@ def content_of(
         "totals": {"estimate": totals.estimate, "downtime": totals.downtime},
         "checklist": checklist,
         "steps": [step.to_json() for step in steps],
-        **({"rollback": _rollback(undoes, steps)} if undoes else {}),
+        **({"rollback": _rollback(way, steps)} if way else {}),
     }
 
 
-def changes(release: Release, undoes: Deployment | None) -> dict[str, bool]:
+def changes(release: Release, way: WayBack | None) -> dict[str, bool]:
     """What conditions ask for. Of a rollback: what the plans that ran had said, whatever their releases say by now."""
-    if undoes is None:
+    if way is None:
         return {"schema_changed": release.schema_changed, "nginx_changed": release.nginx_changed}
-    ran = [deployment.plan.content["release"] for deployment in restorable.undone_with(undoes)]
+    ran = [deployment.plan.content["release"] for deployment in way.together()]
     return {name: any(content[name] for content in ran) for name in ("schema_changed", "nginx_changed")}
 
 
-def _rollback(undoes: Deployment, steps: tuple[plan.PlannedStep, ...]) -> dict[str, Any]:
+def _rollback(way: WayBack, steps: tuple[plan.PlannedStep, ...]) -> dict[str, Any]:
     """What is undone, and what the steps put back for it."""
     actions = {step.action for step in steps if not step.skipped_because}
-    backups = restorable.signed(restorable.candidates(undoes, actions))
-    return {"undoes": undoes.pk, "version": undoes.release.version, "backups": backups}
+    hosts = {host.role: host.pk for host in way.undoes.environment.hosts.all()}
+    return {
+        "undoes": way.undoes.pk,
+        "version": way.undoes.release.version,
+        "together": [deployment.pk for deployment in way.together()],
+        "service": way.service.key if way.service else "",
+        "backups": restorable.signed(restorable.named(restorable.candidates(way, actions), steps, hosts)),
+    }
 
 
 def _filled(
@@ -115,10 +123,11 @@ def _filled(
     secrets: dict[str, int],
     facts: dict[str, bool],
     environment: Environment,
+    service: str,
 ) -> tuple[plan.PlannedStep, ...]:
     hosts = {h.role: {"server": h.address, "user": h.user} for h in environment.hosts.all()}
     try:
-        return plan.fill(runbook, values, frozenset(secrets), facts, hosts)
+        return plan.fill(runbook, values, frozenset(secrets), facts, hosts, service)
     except plan.PlanErrors as error:
         raise PlanError(str(error)) from error
 
@@ -129,7 +138,16 @@ def _require_rollback(version: RunbookVersion, runbook: model.Runbook) -> None:
         raise PlanError(sentence % {"runbook": version.runbook, "kind": runbook.kind})
 
 
-def _load(version: RunbookVersion) -> model.Runbook:
+def _require_steps(runbook: model.Runbook, way: WayBack) -> None:
+    """One service alone can go back only where the runbook says which steps are its own."""
+    if way.service is None or any(step.service == way.service.key for step in runbook.steps):
+        return
+    sentence = _("No step of the rollback runbook is about %(service)s. Write service: %(key)s at the steps that are.")
+    raise PlanError(sentence % {"service": way.service, "key": way.service.key})
+
+
+def load(version: RunbookVersion) -> model.Runbook:
+    """The runbook of a version. Raises PlanError where it has errors."""
     try:
         return loader.load(version.text)
     except RunbookErrors as error:

@@ -19,6 +19,7 @@ from releases.models import (
     User,
 )
 from releases.runbooks.model import Role
+from releases.way_back import WayBack
 
 
 def prepare(
@@ -27,9 +28,9 @@ def prepare(
     user: User | None,
     actor: Actor,
     idempotency_key: str,
-    undoes: Deployment | None = None,
+    way: WayBack | None = None,
 ) -> tuple[Deployment, bool]:
-    """Make the draft deployment of `release` to `environment`; a rollback (roll_back.py) says what it `undoes`.
+    """Make the draft deployment of `release` to `environment`; a rollback (roll_back.py) says which `way` it goes.
 
     Without a `user`, a rule asks for it. The same `idempotency_key` (one press of one button) gives the same row back.
     Returns the deployment and whether it is new. Raises EngineError naming what is missing.
@@ -38,17 +39,19 @@ def prepare(
         raise EngineError(_("The release and the environment belong to different projects."))
     existing = Deployment.objects.filter(idempotency_key=idempotency_key).first()
     if existing is not None:
-        return _same_request(existing, release, environment, user, undoes), False
-    version = runbook_version(environment, undoes)
+        return _same_request(existing, release, environment, user, way), False
+    version = runbook_version(environment, way)
     try:
         with transaction.atomic():
-            made = plan.build(release, environment, version, clock.now(), undoes)
+            made = plan.build(release, environment, version, clock.now(), way)
             deployment = Deployment.objects.create(
                 environment=environment,
                 release=release,
                 plan=made,
-                kind=DeploymentKind.ROLLBACK if undoes else version.runbook.kind,
-                undoes=undoes,
+                kind=DeploymentKind.ROLLBACK if way else version.runbook.kind,
+                undoes=way.undoes if way else None,
+                undoes_first=way.first if way else None,
+                only_service=way.service if way else None,
                 idempotency_key=idempotency_key,
                 requested_by=user,
             )
@@ -59,15 +62,15 @@ def prepare(
         existing = Deployment.objects.filter(idempotency_key=idempotency_key).first()
         if existing is None:
             raise
-        return _same_request(existing, release, environment, user, undoes), False
+        return _same_request(existing, release, environment, user, way), False
     return deployment, True
 
 
-def runbook_version(environment: Environment, undoes: Deployment | None = None) -> RunbookVersion:
+def runbook_version(environment: Environment, way: WayBack | None = None) -> RunbookVersion:
     """The newest version of the environment's runbook, or of its rollback runbook. Raises EngineError without one."""
-    runbook = environment.rollback_runbook if undoes else environment.runbook
+    runbook = environment.rollback_runbook if way else environment.runbook
     version = runbook.latest() if runbook else None
-    if version is None and undoes:
+    if version is None and way:
         raise EngineError(_("%s has no rollback runbook yet; choose one in its settings.") % environment)
     if version is None:
         raise EngineError(_("%s has no runbook yet; choose one in its settings.") % environment)
@@ -84,10 +87,11 @@ def rebuild(deployment: Deployment, actor: Actor) -> bool:
         if locked.status != lifecycle.DRAFT:
             raise Conflict(_("A started deployment keeps its plan."))
         old = locked.plan
-        if locked.undoes:
-            undoing.require_undoable(locked.undoes)
-        version = runbook_version(locked.environment, locked.undoes)
-        new = plan.build(locked.release, locked.environment, version, clock.now(), locked.undoes)
+        way = WayBack.of(locked)
+        if way:
+            undoing.require_open(way)
+        version = runbook_version(locked.environment, way)
+        new = plan.build(locked.release, locked.environment, version, clock.now(), way)
         if new.digest == old.digest:
             return False
         Deployment.objects.filter(pk=locked.pk).update(plan=new)
@@ -101,10 +105,11 @@ def rebuild(deployment: Deployment, actor: Actor) -> bool:
 
 
 def _same_request(
-    found: Deployment, release: Release, environment: Environment, user: User | None, undoes: Deployment | None
+    found: Deployment, release: Release, environment: Environment, user: User | None, way: WayBack | None
 ) -> Deployment:
-    request = (release.pk, environment.pk, user.pk if user else None, undoes.pk if undoes else None)
-    if (found.release_id, found.environment_id, found.requested_by_id, found.undoes_id) != request:
+    request = (release.pk, environment.pk, user.pk if user else None, way.key if way else (None, None, None))
+    way_found = (found.undoes_id, found.undoes_first_id, found.only_service_id)
+    if (found.release_id, found.environment_id, found.requested_by_id, way_found) != request:
         raise Conflict(_("This request key was used for another deployment; open the form again."))
     return found
 

@@ -18,6 +18,7 @@ from releases.engine import clock, decide, prepare, recovery_notice, roll_back, 
 from releases.engine.errors import Blocked, Conflict, EngineError
 from releases.engine.recovery import end, lock, open_one, put_away_draft
 from releases.models import Recovery, RecoveryEnding
+from releases.way_back import WayBack
 
 PATIENCE: Final = timedelta(minutes=2)  # that what shuts the gate for a moment may take
 BUSY: Final = timedelta(minutes=1)  # after which a worker that took a recovery up counts as dead
@@ -111,7 +112,7 @@ def _ready_at(recovery: Recovery) -> datetime:
 
 def _start_past_consents(recovery: Recovery) -> None:
     deployment, actor = recovery.deployment, Actor(recovery.asked_by)
-    rollback, _new = roll_back.draft(deployment, recovery.asked_by, actor, f"recovery-{recovery.key.hex}")
+    rollback, _new = roll_back.draft(WayBack(deployment), recovery.asked_by, actor, f"recovery-{recovery.key.hex}")
     Recovery.objects.filter(pk=recovery.pk).update(rollback=rollback)
     recovery.rollback = rollback
     prepare.rebuild(rollback, actor)

@@ -18,6 +18,7 @@ from releases.database import AWAY
 from releases.engine import clock, decide, roll_back, rollback_rules, touch, undoing, wake
 from releases.engine.errors import Blocked, Conflict, EngineError
 from releases.models import Deployment, Environment, Recovery, RecoveryEnding, Rule, User
+from releases.way_back import WayBack
 
 ASKED: Final = timedelta(seconds=60)  # in which a person may say no to a rule
 log = structlog.get_logger(__name__)
@@ -106,7 +107,7 @@ def _past_return(deployment: Deployment) -> str:
 def _missing(deployment: Deployment) -> str:
     """Why it can't go back, in a sentence; empty: it can, as far as rows can tell."""
     try:
-        return next(iter(roll_back.missing(deployment)), "")
+        return next(iter(roll_back.missing(WayBack(deployment))), "")
     except EngineError as error:
         return str(error)
 

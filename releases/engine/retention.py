@@ -21,6 +21,7 @@ from releases.engine import clock, undoing, wake
 from releases.engine.errors import Conflict
 from releases.models import Backup, BackupProof, BackupReturn, DeploymentKind, Environment, Removal
 from releases.remote.errors import RemoteError
+from releases.way_back import WayBack
 
 SECONDS = 600.0  # for removing a copy
 THING = ("kind", "host_id", "series")  # backups that are the same in these are copies of one thing
@@ -63,7 +64,7 @@ def why_needed(environment: Environment) -> dict[int, str]:
     deployment = undoing.standing([environment.pk]).get(environment.pk)
     if deployment is not None:
         sentence = _("A rollback of #%s would put it back.") % deployment.pk
-        found |= dict.fromkeys((backup.pk for backup in restorable.candidates(deployment)), sentence)
+        found |= dict.fromkeys((backup.pk for backup in restorable.candidates(WayBack(deployment))), sentence)
     drafts = environment.deployments.filter(
         kind=DeploymentKind.ROLLBACK, status__in={lifecycle.DRAFT, *lifecycle.ACTIVE}
     )

@@ -12,6 +12,7 @@ from releases.engine import clock, plan, touch, undoing, wake
 from releases.engine.errors import Blocked, Conflict, EngineError
 from releases.engine.status import move_deployment
 from releases.models import Deployment, Environment, Recovery, User
+from releases.way_back import WayBack
 
 
 def current_digest(deployment: Deployment) -> str | None:
@@ -19,9 +20,9 @@ def current_digest(deployment: Deployment) -> str | None:
     from releases.engine.prepare import runbook_version
 
     try:
-        undoes, date = deployment.undoes, deployment.plan.content["date"]
-        version = runbook_version(deployment.environment, undoes)
-        return plan.digest_of(plan.content_of(deployment.release, deployment.environment, version, date, undoes))
+        way, date = WayBack.of(deployment), deployment.plan.content["date"]
+        version = runbook_version(deployment.environment, way)
+        return plan.digest_of(plan.content_of(deployment.release, deployment.environment, version, date, way))
     except EngineError:
         return None
 
@@ -29,9 +30,10 @@ def current_digest(deployment: Deployment) -> str | None:
 def blockers(deployment: Deployment, *, emergency: bool = False) -> list[gate.Blocker]:
     """What the gate says of a draft right now."""
     found = gate.blockers(deployment, clock.now(), current_digest(deployment), emergency=emergency)
-    if deployment.undoes and deployment.status == lifecycle.DRAFT:
+    way = WayBack.of(deployment)
+    if way and deployment.status == lifecycle.DRAFT:
         try:
-            undoing.require_undoable(deployment.undoes)
+            undoing.require_open(way)
         except EngineError as error:
             message = _("There is nothing to roll back any more")
             found.append(gate.Blocker("not_undoable", message, str(error), "deployment", deployment.undoes_id))

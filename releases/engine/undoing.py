@@ -2,14 +2,17 @@
 
 from collections.abc import Iterable
 
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
-from releases import lifecycle
+from releases import lifecycle, way_back
 from releases.engine.errors import Conflict, EngineError
-from releases.models import Deployment, DeploymentKind, Release
+from releases.models import Deployment, DeploymentKind, Environment, Release
 from releases.runbooks.plan import PlannedStep
+from releases.way_back import WayBack
 
 UNDOABLE = frozenset({DeploymentKind.DEPLOY})
+OFFERED = 10  # versions to go back to, at once
 NO_COMMIT = "0000000"  # of a release that ran before Cloud Wiki knew any
 
 
@@ -34,6 +37,18 @@ def require_undoable(deployment: Deployment, *, once_ended: bool = False) -> Non
         raise Conflict(_("#%(later)s changed the environment after #%(number)s. Roll that one back first.") % numbers)
 
 
+def require_open(way: WayBack, *, once_ended: bool = False) -> None:
+    """Raise EngineError unless the whole way can be gone now. `once_ended` as in `require_undoable`."""
+    require_undoable(way.undoes, once_ended=once_ended)
+    if way.first is not None and not standing_in(way.undoes.environment).filter(pk=way.first.pk).exists():
+        raise Conflict(_("#%s is not one of those that can be undone here. Choose another version.") % way.first.pk)
+    if way.first is not None and way.first.started_at >= way.undoes.started_at:  # type: ignore[operator]
+        raise Conflict(_("#%s did not begin before the one that is rolled back.") % way.first.pk)
+    other = next((row for row in way.together() if row.kind not in UNDOABLE), None)
+    if other is not None:
+        raise Conflict(_("#%s lies on the way and is no deploy; it can't be undone.") % other.pk)
+
+
 def is_undoable(deployment: Deployment, *, once_ended: bool = False) -> bool:
     """Whether it can be rolled back now."""
     try:
@@ -53,39 +68,61 @@ def past_return(deployment: Deployment) -> list[PlannedStep]:
     return [PlannedStep.from_json(entry) for entry in marked if entry["key"] in keys]
 
 
+def standing_in(environment: Environment) -> QuerySet[Deployment]:
+    """What changed the environment and was not undone, newest first."""
+    rows = environment.deployments.filter(started_at__isnull=False).exclude(kind=DeploymentKind.ROLLBACK)
+    return way_back.standing(rows).order_by("-started_at")
+
+
 def standing(environments: Iterable[int]) -> dict[int, Deployment]:
     """Of each environment the deployment that a rollback would undo; one query, however many they are."""
     rows = Deployment.objects.filter(environment__in=environments, started_at__isnull=False)
-    rows = rows.exclude(kind=DeploymentKind.ROLLBACK).exclude(rollbacks__status=lifecycle.SUCCEEDED)
+    rows = way_back.standing(rows.exclude(kind=DeploymentKind.ROLLBACK))
     newest = rows.order_by("environment_id", "-started_at").distinct("environment_id")
     return {row.environment_id: row for row in newest.select_related("environment") if row.kind in UNDOABLE}
 
 
 def after(deployment: Deployment) -> Deployment | None:
     """The last deployment that changed the environment after it and was not undone."""
-    later = deployment.environment.deployments.filter(started_at__gt=deployment.started_at)
-    standing = later.exclude(kind=DeploymentKind.ROLLBACK).exclude(rollbacks__status=lifecycle.SUCCEEDED)
-    return standing.order_by("-started_at").first()
+    return standing_in(deployment.environment).filter(started_at__gt=deployment.started_at).first()
 
 
-def target(undoes: Deployment) -> Release:
+def choices(deployment: Deployment) -> list[Deployment]:
+    """The earlier deployments down to which it can be gone back, newest first, as far as they are offered.
+
+    Each stands for what ran before it; one that stopped in the middle is undone with the next one.
+    """
+    earlier = standing_in(deployment.environment).filter(
+        started_at__lt=deployment.started_at, kind__in=UNDOABLE, status=lifecycle.SUCCEEDED
+    )
+    return list(earlier.select_related("release", "environment")[:OFFERED])
+
+
+def named_before(deployments: list[Deployment]) -> list[tuple[Deployment, str]]:
+    """Each of them with the version that ran before it; one query."""
+    whole = Deployment.objects.filter(
+        environment=OuterRef("environment"), status=lifecycle.SUCCEEDED, only_service=None
+    )
+    ran = whole.filter(started_at__lt=OuterRef("started_at")).order_by("-started_at")
+    rows = Deployment.objects.filter(pk__in=[deployment.pk for deployment in deployments])
+    found = dict(rows.annotate(before=Subquery(ran.values("release__version")[:1])).values_list("pk", "before"))
+    return [(deployment, found[deployment.pk] or name_before(deployment)) for deployment in deployments]
+
+
+def target(way: WayBack) -> Release:
     """The release that ran before. Where Cloud Wiki knew none, one is made that says so."""
-    ran = running_before(undoes)
+    ran = way.target()
     if ran is not None:
         return ran
     release, _made = Release.objects.get_or_create(
-        project=undoes.release.project,
-        version=name_before(undoes),
-        defaults={"commit": NO_COMMIT, "notes": _("What ran before Cloud Wiki's first deployment, #%s.") % undoes.pk},
+        project=way.undoes.release.project,
+        version=name_before(way.earliest),
+        defaults={
+            "commit": NO_COMMIT,
+            "notes": _("What ran before Cloud Wiki's first deployment, #%s.") % way.earliest.pk,
+        },
     )
     return release
-
-
-def running_before(undoes: Deployment) -> Release | None:
-    """The release that the environment's last success before it brought; None where there was none."""
-    ran = undoes.environment.deployments.filter(status=lifecycle.SUCCEEDED, started_at__lt=undoes.started_at)
-    last = ran.select_related("release__project").order_by("-started_at").first()
-    return last.release if last else None
 
 
 def name_before(undoes: Deployment) -> str:
@@ -94,11 +131,17 @@ def name_before(undoes: Deployment) -> str:
 
 
 def undone_by(deployment: Deployment) -> Deployment | None:
-    """The rollback that undid it; None while there is none that succeeded."""
-    return deployment.rollbacks.filter(status=lifecycle.SUCCEEDED).order_by("-finished_at").first()
+    """The rollback that undid it as a whole; None while there is none that succeeded."""
+    if deployment.started_at is None:
+        return None
+    own = Q(undoes=deployment)
+    several = Q(undoes_first__started_at__lte=deployment.started_at, undoes__started_at__gte=deployment.started_at)
+    whole = deployment.environment.deployments.filter(status=lifecycle.SUCCEEDED, only_service=None)
+    return whole.filter(own | several).order_by("-finished_at").first()
 
 
-def last_taken(deployment: Deployment) -> Deployment | None:
-    """The environment's last rollback that succeeded: how long the next one may take."""
-    ran = deployment.environment.deployments.filter(kind=DeploymentKind.ROLLBACK, status=lifecycle.SUCCEEDED)
-    return ran.order_by("-finished_at").first()
+def last_taken(way: WayBack) -> Deployment | None:
+    """The environment's last rollback of the same kind that succeeded: how long the next one may take."""
+    environment, service = way.undoes.environment, way.service
+    ran = environment.deployments.filter(kind=DeploymentKind.ROLLBACK, status=lifecycle.SUCCEEDED)
+    return ran.filter(only_service=service).order_by("-finished_at").first()

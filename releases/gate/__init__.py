@@ -43,6 +43,7 @@ def blockers(
     found += _migration(deployment)
     found += safety.artifacts(deployment)
     found += safety.backups(deployment)
+    found += safety.services(deployment)
     return found
 
 

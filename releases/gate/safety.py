@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from releases import lifecycle
+from releases import compatibility, lifecycle
 from releases.actions.backed_up import things
 from releases.actions.restorable import Signed
 from releases.gate.blocker import Blocker
 from releases.models import Backup, Deployment
+from releases.way_back import WayBack
 
 
 def backups(deployment: Deployment) -> list[Blocker]:
@@ -22,6 +23,22 @@ def backups(deployment: Deployment) -> list[Blocker]:
             detail = _("A restore of it was tried and failed. Open the backup's page.")
             found.append(Blocker("backup_refuted", _("%s can't be restored") % backup, detail, "backup", backup.pk))
     return found
+
+
+def services(deployment: Deployment) -> list[Blocker]:
+    """One service goes back only beside others that it is not known to fail with."""
+    way = WayBack.of(deployment)
+    if way is None or way.service is None or not (sentence := compatibility.broken(way)):
+        return []
+    return [
+        Blocker(
+            "incompatible",
+            _("The services would not work together"),
+            sentence,
+            "compatibility",
+            way.undoes.environment.project_id,
+        )
+    ]
 
 
 def proved_backups(deployment: Deployment, now: datetime) -> list[Blocker]:

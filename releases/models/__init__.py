@@ -6,11 +6,13 @@ from releases.models.audit import AuditEvent, AuditHead
 from releases.models.backup import Backup, Removal
 from releases.models.backup_errand import BackupOrder, BackupProof, BackupReturn, OrderEnding, ProofEnding, ReturnEnding
 from releases.models.choices import DeploymentKind, Phase, Role, Status
-from releases.models.deployment import Deployment, Lease, Plan
+from releases.models.compatibility import Compatibility
+from releases.models.deployment import Deployment, Lease
 from releases.models.environment import Environment, EnvironmentLock
 from releases.models.host import Host
 from releases.models.look import Look, LookEnding
 from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
+from releases.models.plan import Plan
 from releases.models.project import Project, Service
 from releases.models.recovery import Recovery, RecoveryEnding, Rule
 from releases.models.release import Artifact, Release
@@ -35,6 +37,7 @@ __all__ = [
     "BackupProof",
     "BackupReturn",
     "ChecklistItem",
+    "Compatibility",
     "DeployWindow",
     "Deployment",
     "DeploymentKind",

@@ -1,39 +1,13 @@
-"""A frozen plan and its execution."""
+"""One execution of a plan, and who drives it."""
 
 from datetime import datetime, timedelta
 
-import pgtrigger
 from django.db import models
 
 from releases import lifecycle
 from releases.models.choices import DeploymentKind, Status, one_of
-from releases.models.history import append_only
 
 BY_ITSELF = "Cloud Wiki"
-
-
-class Plan(models.Model):
-    """A release's runbook for one environment, every variable filled in. Never changed; approvals sign its digest.
-
-    `content` is the canonical JSON the digest is made of: steps, checklist, hosts with their pinned keys,
-    artifacts with their SHA-256, names and versions of secrets (never their values).
-    """
-
-    environment = models.ForeignKey("releases.Environment", on_delete=models.PROTECT, related_name="plans")
-    release = models.ForeignKey("releases.Release", on_delete=models.PROTECT, related_name="plans")
-    runbook_version = models.ForeignKey("releases.RunbookVersion", on_delete=models.PROTECT, related_name="plans")
-    content = models.JSONField()
-    digest = models.CharField(max_length=64)
-    estimate = models.PositiveIntegerField(help_text="seconds")
-    downtime_estimate = models.PositiveIntegerField(help_text="seconds")
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        triggers: list[pgtrigger.Trigger] = append_only("plan")
-        indexes = [models.Index(fields=["digest"], name="plan_digest")]
-
-    def __str__(self) -> str:
-        return f"sha256:{self.digest[:12]}"
 
 
 class Deployment(models.Model):
@@ -41,10 +15,16 @@ class Deployment(models.Model):
 
     environment = models.ForeignKey("releases.Environment", on_delete=models.PROTECT, related_name="deployments")
     release = models.ForeignKey("releases.Release", on_delete=models.PROTECT, related_name="deployments")
-    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="deployments")
+    plan = models.ForeignKey("releases.Plan", on_delete=models.PROTECT, related_name="deployments")
     kind = models.CharField(max_length=20, choices=DeploymentKind, default=DeploymentKind.DEPLOY)
     undoes = models.ForeignKey(
         "self", null=True, on_delete=models.PROTECT, related_name="rollbacks", help_text="what this rollback undoes"
+    )
+    undoes_first = models.ForeignKey(
+        "self", null=True, on_delete=models.PROTECT, related_name="+", help_text="of several, the earliest; null: one"
+    )
+    only_service = models.ForeignKey(
+        "releases.Service", null=True, on_delete=models.PROTECT, related_name="+", help_text="of a partial rollback"
     )
     status = models.CharField(max_length=20, choices=Status, default=Status.DRAFT)
     version = models.PositiveBigIntegerField(default=0, help_text="grows with every change a screen must show")
@@ -77,6 +57,11 @@ class Deployment(models.Model):
             models.CheckConstraint(
                 condition=models.Q(status="draft") | models.Q(started_at__isnull=False) | models.Q(status="cancelled"),
                 name="deployment_started_when_run",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(undoes__isnull=False)
+                | models.Q(undoes_first__isnull=True, only_service__isnull=True),
+                name="deployment_way_back_of_rollback",
             ),
         ]
         indexes = [

@@ -9,12 +9,13 @@ from django.utils.translation import gettext_lazy as _
 
 from .messages import Message
 from .model import LocalText
-from .plan import PlannedStep
+from .plan import OTHER_SERVICE, PlannedStep
 
 Kind = Literal["-", "+", "same"]
 _SKIPPED = {
     "schema_changed": _("(skipped: the schema does not change)"),
     "nginx_changed": _("(skipped: the nginx configuration does not change)"),
+    OTHER_SERVICE: _("(skipped: it is about another service)"),
 }
 _ASIDES = {"check": _("check: %(command)s"), "probe": _("probe: %(command)s")}
 
@@ -130,6 +131,8 @@ def _entries(step: PlannedStep) -> list[_Entry]:
         (_("after %(a)s, estimate %(b)d s"), ", ".join(step.after) or "-", step.estimate),
     )
     entries += [_Entry((index, a, b), Message(text, {"a": a, "b": b})) for index, (text, a, b) in enumerate(settings)]
+    if step.service:
+        entries.append(_Entry(("service", step.service), Message(_("about the service %(a)s"), {"a": step.service})))
     for name, text in _ASIDES.items():
         lines = step.asides.get(name) or filter(None, [getattr(step, name)])  # older plans have no asides
         entries += [_Entry((name, line), Message(text, {"command": line})) for line in lines]

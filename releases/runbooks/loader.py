@@ -85,6 +85,7 @@ def _steps(entries: Sequence[Mapping[str, Any]]) -> tuple[StepSpec, ...]:
 
 
 def _step(entry: Mapping[str, Any], number: str, previous: tuple[str, ...]) -> StepSpec:
+    parameters = normal(definition(f"action_{entry['action']}"), entry["parameters"])
     return StepSpec(
         key=entry["key"],
         number=entry.get("number", number),
@@ -92,7 +93,7 @@ def _step(entry: Mapping[str, Any], number: str, previous: tuple[str, ...]) -> S
         role=Role(entry["role"]),
         phase=Phase(entry["phase"]),
         action=entry["action"],
-        parameters=normal(definition(f"action_{entry['action']}"), entry["parameters"]),
+        parameters=parameters,
         runs_on=entry.get("runs_on", CONTROLLER),
         estimate=entry["estimate"],
         timeout=entry.get("timeout", default_timeout(entry["estimate"])),
@@ -106,6 +107,7 @@ def _step(entry: Mapping[str, Any], number: str, previous: tuple[str, ...]) -> S
         retry=Retry(**entry["retry"]),
         idempotent=entry["idempotent"],
         irreversible=LocalText(**entry["irreversible"]),
+        service=entry["service"] or parameters.get("service", ""),
         check=entry["check"],
         probe=entry["probe"],
         after=tuple(entry["after"]) if "after" in entry else previous,

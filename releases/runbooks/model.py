@@ -116,7 +116,10 @@ class ChecklistSpec:
 
 @dataclass(frozen=True)
 class StepSpec:
-    """One line of the procedure. `number` is what people call it ("5", "11-1"); `tool` is shown as written."""
+    """One line of the procedure. `number` is what people call it ("5", "11-1"); `tool` is shown as written.
+
+    `service` is the short name of the one that it is about, or empty; a rollback of another one leaves it out.
+    """
 
     key: str
     number: str
@@ -138,6 +141,7 @@ class StepSpec:
     retry: Retry
     idempotent: bool
     irreversible: LocalText
+    service: str
     check: str
     probe: str
     after: tuple[str, ...]

@@ -1,7 +1,7 @@
 """A runbook with every value filled in: what will run, what will not, and how long it should take."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, NamedTuple, Protocol
 
 from django.utils.translation import gettext_lazy as _
@@ -13,6 +13,8 @@ from .placeholders import CompiledScript, PlaceholderError, compile_script, name
 from .schema import definition, leaves
 from .source import Path, written
 from .variables import BUILTIN, BUILTIN_NAMES, problems
+
+OTHER_SERVICE = "other_service"  # a step left out, since only one service, and not its own, is rolled back
 
 
 class PlanProblem(NamedTuple):
@@ -47,8 +49,8 @@ class PlannedStep:
     """One line of a plan. `scripts` holds the compiled commands by place: `command`, `commands[0]`, `check`, `probe`.
 
     `parameters` has its texts filled in and its commands as written; `lines` is what a person reads, `asides` the
-    same of the commands beside the action, by their keys. `skipped_because` is the condition that is false; empty
-    when the step will run.
+    same of the commands beside the action, by their keys. `skipped_because` is the condition that is false, or
+    OTHER_SERVICE; empty when the step will run.
     """
 
     key: str
@@ -71,6 +73,7 @@ class PlannedStep:
     retry: Retry
     idempotent: bool
     irreversible: LocalText
+    service: str
     check: str
     probe: str
     after: tuple[str, ...]
@@ -87,8 +90,8 @@ class PlannedStep:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "PlannedStep":
-        """The step that gave this JSON, also where that was before steps had probes or a point of no return."""
-        data = {"probe": "", "asides": {}, "irreversible": {}, **data}
+        """The step that gave this JSON, also where that was before steps had all of these fields."""
+        data = {"probe": "", "asides": {}, "irreversible": {}, "service": "", **data}
         special: dict[str, Any] = {
             "grace": data.get("grace", GRACE),  # plans made before it was written there have none
             "title": LocalText(**data["title"]),
@@ -117,21 +120,24 @@ def fill(
     secrets: Collection[str],
     facts: Mapping[str, bool],
     hosts: Mapping[str, Mapping[str, str]] | None = None,
+    only: str = "",
 ) -> tuple[PlannedStep, ...]:
     """Make the steps of a plan. `hosts` gives `user` and `server` by host role. Raises PlanErrors.
 
-    `secrets` are names only: values of secrets never come near a plan.
+    `secrets` are names only: values of secrets never come near a plan. With `only`, a service's short name, the steps
+    of other services are left out; the downtime opens and closes with the steps that remain.
     """
+    runbook = replace(runbook, steps=_marked(runbook.steps, facts, only))
     secrets = frozenset(secrets) | runbook.secret_names
     defaults = {spec.name: spec.default for spec in runbook.variables if spec.default is not None}
-    times = totals([step for step in runbook.steps if not _skipped_because(step, facts)])
+    times = totals([step for step in runbook.steps if not _skipped_because(step, facts, only)])
     counted = {"estimate_minutes": str(-(-times.estimate // 60)), "downtime_minutes": str(-(-times.downtime // 60))}
     shared = {name: value for name, value in {**counted, **defaults, **values}.items() if name not in secrets}
     found = _wrong_values(runbook, shared, hosts or {})
     steps = []
     for spec in runbook.steps:
         filler = _Filler(spec, {**shared, **(hosts or {}).get(spec.runs_on, {})}, secrets)
-        steps.append(filler.step(_skipped_because(spec, facts)))
+        steps.append(filler.step(_skipped_because(spec, facts, only)))
         found += filler.problems
     if found:
         raise PlanErrors(found)
@@ -160,8 +166,22 @@ def totals(steps: Sequence[Timed]) -> Totals:
     return Totals(sum(times), sum(times[opens : closes + 1]))
 
 
-def _skipped_because(spec: StepSpec, facts: Mapping[str, bool]) -> str:
-    return spec.condition if spec.condition and not facts.get(spec.condition, False) else ""
+def _skipped_because(spec: StepSpec, facts: Mapping[str, bool], only: str) -> str:
+    if spec.condition and not facts.get(spec.condition, False):
+        return spec.condition
+    return OTHER_SERVICE if only and spec.service not in {"", only} else ""
+
+
+def _marked(steps: tuple[StepSpec, ...], facts: Mapping[str, bool], only: str) -> tuple[StepSpec, ...]:
+    """The steps, where `only` leaves a marked one out with its mark on the next (opening) or last one that remains."""
+    opens = next((index for index, step in enumerate(steps) if step.opens_downtime), None)
+    closes = next((index for index, step in enumerate(steps) if step.closes_downtime), None)
+    if not only or opens is None or closes is None:
+        return steps
+    kept = [step.key for step in steps[opens : closes + 1] if not _skipped_because(step, facts, only)]
+    return tuple(
+        replace(step, opens_downtime=step.key in kept[:1], closes_downtime=step.key in kept[-1:]) for step in steps
+    )
 
 
 def _wrong_values(

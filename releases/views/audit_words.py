@@ -75,6 +75,7 @@ WORDS: Final[dict[str, Promise]] = {
     "backup.taken": _("took a backup outside of a deployment"),
     "backup.remove": _("removed a backup"),
     "backup.erase": _("The bytes of a removed backup are gone"),
+    "compatibility.set": _("said whether two services work together"),
     "announcement.post": _("posted an announcement"),
     "admin.add": _("added in the admin"),
     "admin.change": _("changed in the admin"),

@@ -17,6 +17,7 @@ from releases.models import Backup, Deployment, DeployWindow, Environment, Outag
 from releases.permissions import Need, member_required, signed_in
 from releases.probes.clock import downtime
 from releases.views.offers import undoable_there
+from releases.way_back import put_back
 
 SHOWN = 5
 
@@ -33,9 +34,10 @@ def dashboard(request: HttpRequest) -> HttpResponse:
     for card in cards:
         theirs = card["lock"] is not None and card["lock"].holder_id != user.pk
         card["may_take_over"] = theirs and card["environment"].project_id in operable
-    undoes = undoable_there(user, [environment.pk for environment in environments])
+    numbers = [environment.pk for environment in environments]
+    undoes, parts = undoable_there(user, numbers), put_back(numbers)
     for card in cards:
-        card["undoes"] = undoes.get(card["environment"].pk)
+        card["undoes"], card["parts"] = undoes.get(card["environment"].pk), parts.get(card["environment"].pk, {})
     _count_steps(card["active"] for card in cards)
     context = {
         "cards": cards,
@@ -52,7 +54,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
 def _environments(rows: QuerySet[Environment]) -> QuerySet[Environment]:
     return (
         rows.select_related("project", "lock__holder")
-        .annotate(newest=_newest(SHOWN), succeeded=_newest(1, status=lifecycle.SUCCEEDED))
+        .annotate(newest=_newest(SHOWN), succeeded=_newest(1, status=lifecycle.SUCCEEDED, only_service=None))
         .prefetch_related(
             Prefetch("windows", DeployWindow.objects.select_related("environment")),
             "probes__service",
@@ -62,14 +64,14 @@ def _environments(rows: QuerySet[Environment]) -> QuerySet[Environment]:
     )
 
 
-def _newest(count: int, **wanted: str) -> ArraySubquery:
+def _newest(count: int, **wanted: str | None) -> ArraySubquery:
     """Numbers of the last started deployments of each environment: an index reaches them, however many there are."""
     rows = Deployment.objects.filter(environment=OuterRef("pk"), started_at__isnull=False, **wanted)
     return ArraySubquery(rows.order_by("-pk").values("pk")[:count])
 
 
 def _loaded(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
-    return rows.select_related("release", "environment", "requested_by", "plan").defer("plan__content")
+    return rows.select_related("release", "environment", "requested_by", "plan", "only_service").defer("plan__content")
 
 
 def _recent(environments: list[Environment]) -> dict[int, list[Deployment]]:
@@ -86,7 +88,7 @@ def _card(environment: Environment, recent: list[Deployment], now: datetime) -> 
     active = next((d for d in recent if d.is_active), None)
     return {
         "environment": environment,
-        "current": next((d for d in recent if d.status == lifecycle.SUCCEEDED), None),
+        "current": next((d for d in recent if d.status == lifecycle.SUCCEEDED and not d.only_service_id), None),
         "active": active,
         "downtime": downtime(active, now) if active and active.downtime_opened_at else None,
         "last": list(reversed(recent[:SHOWN])),

@@ -22,6 +22,7 @@ JOINED = (
     "requested_by",
     "started_by",
     "cancelled_by",
+    "only_service",
 )
 
 

@@ -72,7 +72,7 @@ class NewDeployment(forms.Form):
 def deployments(request: HttpRequest) -> HttpResponse:
     """Every deployment of one's projects, newest first."""
     rows = permissions.visible(Deployment, signed_in(request)).order_by("-pk")
-    rows = rows.select_related("environment", "release", "requested_by", "plan").defer("plan__content")
+    rows = rows.select_related("environment", "release", "requested_by", "plan", "only_service").defer("plan__content")
     found = ListFilter(request.GET, rows, request=request)
     page = Paginator(found.qs, PAGE).get_page(request.GET.get("page"))
     may_operate = permissions.may_somewhere(signed_in(request), Need.OPERATE)

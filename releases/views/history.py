@@ -91,7 +91,9 @@ class AuditFilter(django_filters.FilterSet):
 def history(request: HttpRequest) -> HttpResponseBase:
     """Every deployment, newest first; `?format=csv` and `?format=json` give all that the filter finds."""
     rows = permissions.visible(Deployment, signed_in(request)).order_by("-pk")
-    rows = rows.select_related("environment", "release", "requested_by", "started_by", "plan").defer("plan__content")
+    rows = rows.select_related("environment", "release", "requested_by", "started_by", "plan", "only_service").defer(
+        "plan__content"
+    )
     found = DeploymentFilter(request.GET, rows, request=request)
     wanted = request.GET.get("format", "")
     if wanted in _EXPORTS:

@@ -54,6 +54,7 @@ def _button(blocker: Blocker, item: ChecklistItem | None, may_operate: bool) -> 
         "back_up": ("releases:environment_backups", _("Go to the backups"), "archive"),
         "environment": ("releases:environment", _("Go to the environment"), "server"),
         "backup": ("releases:backup", _("Go to the backup"), "archive"),
+        "compatibility": ("releases:compatibility", _("Go to what works together"), "layers"),
         "deployment": ("releases:deployment", _("Go to the deployment"), "rocket"),
     }
     if blocker.mend in posts and blocker.target and may_operate:

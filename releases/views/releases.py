@@ -189,7 +189,7 @@ def _release_page(request: HttpRequest, found: Release, form: ArtifactForm, stat
     form.fields["service"].queryset = found.project.services.all()  # type: ignore[attr-defined]
     user = signed_in(request)
     deployments = list(
-        found.deployments.select_related("environment", "release", "requested_by", "plan")
+        found.deployments.select_related("environment", "release", "requested_by", "plan", "only_service")
         .defer("plan__content")
         .order_by("-pk")[:20]
     )

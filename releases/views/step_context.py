@@ -9,6 +9,7 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from releases import lifecycle
 from releases.models import Attempt, Phase, Step
+from releases.runbooks.plan import OTHER_SERVICE
 from releases.templatetags.figures import size
 from releases.templatetags.icons import state_word
 from releases.views import unknown_context
@@ -21,6 +22,7 @@ TICKING: Final = lifecycle.STEP_BUSY | {lifecycle.WAITING}
 SKIPPED_BECAUSE: Final = {
     "schema_changed": gettext_lazy("the schema does not change"),
     "nginx_changed": gettext_lazy("the nginx configuration does not change"),
+    OTHER_SERVICE: gettext_lazy("it is about another service"),
 }
 
 

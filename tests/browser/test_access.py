@@ -28,17 +28,8 @@ NOT_PAGES = {"events", "live", "log_lines", "log_raw", "attempt_file", "runbook_
 
 POSTS = {pattern.name for pattern in urls.deployment_verbs} | {
     *("add_artifact", "record_artifact", "validate_runbook", "scan_host", "pin_host", "unpin_host", "check_host"),
-    *(
-        "prove_backup",
-        "lock",
-        "unlock",
-        "take_over",
-        "set_variable",
-        "add_window",
-        "set_probe",
-        "delete_variable",
-        "remove_window",
-    ),
+    *("prove_backup", "take_backups", "remove_backup", "return_backup", "say_compatibility"),
+    *("lock", "unlock", "take_over", "set_variable", "add_window", "set_probe", "delete_variable", "remove_window"),
 }
 
 
@@ -78,6 +69,7 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
         found |= {name: path, f"edit_{name}": f"{path}edit"}
     found |= {f"new_{name}": f"/{name}s/new" for name in ("release", "host", "deployment")}
     found |= {name: f"/{name}/" for name in ("deployments", "releases", "runbooks", "hosts", "backups", "history")}
+    found |= {"environment_backups": "/environments/1/backups", "compatibility": "/projects/1/compatibility"}
     found |= {
         "dashboard": "/",
         "audit": "/audit/",

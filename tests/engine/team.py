@@ -9,6 +9,7 @@ from releases import lifecycle
 from releases.audit import Actor
 from releases.engine import clock, consent, driver, prepare, roll_back, start
 from releases.models import Deployment, Host, Release
+from releases.way_back import WayBack
 from tests.engine.database import Server
 from tests.engine.stage import STEP, Stage, runbook
 from tests.factories import save_version
@@ -122,4 +123,4 @@ class Team:
 
     def draft_back(self, undoes: Deployment, key: str = "") -> Deployment:
         user = self.world.requester
-        return roll_back.draft(undoes, user, Actor(user), key or uuid.uuid4().hex)[0]
+        return roll_back.draft(WayBack(undoes), user, Actor(user), key or uuid.uuid4().hex)[0]

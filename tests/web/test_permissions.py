@@ -74,6 +74,7 @@ READABLE = {
     "environments/<int:number>/",
     "environments/<int:number>/backups",
     "backups/<int:number>/",
+    "projects/<int:number>/compatibility",
     "api/deployments/<int:number>",
 }
 FORMS = {
@@ -122,6 +123,7 @@ def rows(world: World) -> dict[str, int]:
         "runbook-versions": world.runbook.versions.get().pk,
         "hosts": world.host.pk,
         "environments": world.environment.pk,
+        "projects": world.project.pk,
         "recoveries": Recovery.objects.create(
             deployment=deployment, rule="person", reason="now", asked_by=world.requester, starts_at=clock.now()
         ).pk,

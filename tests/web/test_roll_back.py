@@ -138,6 +138,9 @@ def test_its_queries_do_not_grow_with_backups(client: Client, page: str, deploye
         row.name = row.series
         row.save()
     Backup.objects.update(created_at=Backup.objects.earliest("created_at").created_at)
+    named = "".join(f", {{path: /app/{number}, link: more-{number}.bak}}" for number in range(10))
+    assert deployed.environment.rollback_runbook is not None
+    save_version(deployed.environment.rollback_runbook, ROLLBACK.replace("app.jar.bak}]", f"app.jar.bak}}{named}]"))
     assert "more-7.bak" in client.get(page).content.decode()
     assert queries() == few
 

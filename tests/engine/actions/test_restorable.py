@@ -7,6 +7,7 @@ from releases.actions import restorable
 from releases.actions.base import ActionError, NotApproved
 from releases.actions.restorable import backup_for, dump_for
 from releases.models import Backup
+from releases.way_back import WayBack
 from tests.engine.actions.dumped import Server, back_up
 from tests.engine.actions.test_restore_files import App, end
 from tests.engine.stage import STEP, Stage
@@ -21,7 +22,7 @@ def test_it_is_the_backup_of_the_deployment_being_undone(stage: Stage) -> None:
     app.stage.perform("backup_files", {"files": app.files, "destination": str(app.store)})
     row = Backup.objects.get(name="app.jar.bak", deployment=second)
     second.refresh_from_db()
-    assert [found.deployment_id for found in restorable.candidates(second)] == [second.pk] * 2
+    assert [found.deployment_id for found in restorable.candidates(WayBack(second))] == [second.pk] * 2
     assert app.restore().problem == ""
     assert app.jar.read_text() == "second jar"
     undoing = stage.draft([{**STEP, "action": "restore_files", "parameters": {"files": app.files}}])
@@ -49,11 +50,11 @@ def test_a_backup_that_a_check_took_counts_only_where_nothing_came_between(stage
     taken = Backup.objects.create(**values, location="/by-a-check", deployment=undone)
     end(undone)
     undone.refresh_from_db()
-    assert [backup.pk for backup in restorable.candidates(undone)] == [taken.pk]
+    assert [backup.pk for backup in restorable.candidates(WayBack(undone))] == [taken.pk]
     Backup.objects.filter(pk=taken.pk).update(created_at=first.created_at)
-    assert restorable.candidates(undone) == [], "another deployment ended since"
+    assert restorable.candidates(WayBack(undone)) == [], "another deployment ended since"
     Backup.objects.filter(pk=taken.pk).update(created_at=undone.finished_at)
-    assert restorable.candidates(undone) == [], "it ran already"
+    assert restorable.candidates(WayBack(undone)) == [], "it ran already"
 
 
 def test_it_is_the_dump_of_that_database_by_the_deployment_being_undone(stage: Stage, server: Server) -> None:

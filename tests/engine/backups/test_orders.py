@@ -13,6 +13,7 @@ from releases.audit import Actor
 from releases.engine import backup_orders, backup_proofs, clock, daily_backups, errands, handover, wake
 from releases.engine.errors import Conflict, EngineError
 from releases.models import AuditEvent, Backup, BackupOrder, BackupProof, Deployment, Environment
+from releases.way_back import WayBack
 from tests.engine.team import Team
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -140,7 +141,7 @@ def test_an_order_that_nobody_could_carry_out_ends(ready: Team) -> None:
 def test_an_order_puts_files_in_a_rollback_but_never_its_older_dump(ready: Team) -> None:
     orders = carry_out(order(ready))
     deployment = ready.deploy("2.0", "ALTER TABLE meal ADD tag text;")
-    found = restorable.candidates(deployment)
+    found = restorable.candidates(WayBack(deployment))
     dumps = [backup for backup in found if backup.kind == Backup.Kind.DATABASE]
     assert [backup.deployment_id for backup in dumps] == [deployment.pk]
     assert {backup.order_id for backup in found if backup.kind == Backup.Kind.FILES} == {orders[0].pk}

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from releases.runbooks.loader import load
-from releases.runbooks.plan import PlanErrors, PlannedStep, fill, totals
+from releases.runbooks.plan import OTHER_SERVICE, PlanErrors, PlannedStep, fill, totals
 from tests.unit.runbooks.samples import SMALL, broken
 
 VALUES = {"db_name": "main"}
@@ -142,6 +142,35 @@ def test_a_skipped_step_needs_no_values_and_counts_no_time():
     assert (stop.skipped_because, stop.lines, stop.scripts) == ("schema_changed", ("psql -f '{migration}'",), {})
     assert totals([stop, start]) == (120, 0)
     assert problems_of(text, VALUES, {"schema_changed": True}) == [("stop", "migration")]
+
+
+def test_one_service_alone_leaves_the_steps_of_the_others_out_and_keeps_the_marks_of_the_downtime():
+    common = {"role": "DevOps", "phase": "replace", "estimate": 60}
+
+    def step(key, service, **more):
+        return (
+            {"key": key, "title": {"ko": key}, "action": "wait", "parameters": {"seconds": 1}, **common}
+            | ({"service": service} if service else {})
+            | more
+        )
+
+    steps = [
+        step("stop_a", "a", opens_downtime=True), step("stop_b", "b"), step("start_a", "a"),
+        step("start_b", "b", closes_downtime=True), step("look", ""),
+    ]  # fmt: skip
+    runbook = load(json.dumps({"kind": "rollback", "title": {"ko": "x"}, "steps": steps}))
+    cases = (
+        ("a", ["stop_a", "start_a", "look"], "stop_a", "start_a"),
+        ("b", ["stop_b", "start_b", "look"], "stop_b", "start_b"),
+        ("", ["stop_a", "stop_b", "start_a", "start_b", "look"], "stop_a", "start_b"),
+    )
+    for only, run, first, last in cases:
+        found = fill(runbook, {}, frozenset(), {}, {}, only)
+        assert [entry.key for entry in found if not entry.skipped_because] == run
+        assert [entry.key for entry in found if entry.opens_downtime] == [first]
+        assert [entry.key for entry in found if entry.closes_downtime] == [last]
+        assert {entry.skipped_because for entry in found} <= {"", OTHER_SERVICE}
+    assert totals(fill(runbook, {}, frozenset(), {}, {}, "b")) == (180, 120)
 
 
 def test_times_count_from_the_opening_to_the_closing_step():
