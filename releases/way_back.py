@@ -37,6 +37,10 @@ class WayBack:
         """The same for the same way."""
         return self.undoes.pk, self.first.pk if self.first else None, self.service.pk if self.service else None
 
+    def columns(self) -> dict[str, Deployment | Service | None]:
+        """What the row of its rollback holds of it."""
+        return {"undoes": self.undoes, "undoes_first": self.first, "only_service": self.service}
+
     def together(self) -> list[Deployment]:
         """All that is undone: oldest first, with those before it that stopped in the middle since the last success.
 

@@ -24,6 +24,8 @@ def deployment_out(deployment: Deployment) -> dict[str, Any]:
         "requested_by": deployment.requested_name,
         "started_by": deployment.started_name if deployment.started_at else None,
         "undoes": deployment.undoes_id,
+        "undoes_first": deployment.undoes_first_id,
+        "only_service": deployment.only_service.key if deployment.only_service else None,
         "created_at": deployment.created_at,
         "started_at": deployment.started_at,
         "finished_at": deployment.finished_at,

@@ -3,13 +3,14 @@
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 from ninja import NinjaAPI
 from ninja.pagination import LimitOffsetPagination, paginate
 from ninja.security import django_auth
 
 from releases import lifecycle, permissions
 from releases.api import answers, schemas
-from releases.engine import consent, decide, looking, prepare, start, wake
+from releases.engine import consent, decide, looking, prepare, recovery, roll_back, start, undoing, wake
 from releases.engine.errors import Blocked, EngineError, NotAllowed
 from releases.models import ChecklistItem, Deployment, Environment, Host, Release, Step
 from releases.permissions import Need, actor, member_required, signed_in
@@ -22,7 +23,7 @@ api = NinjaAPI(
     docs_url=None,
     docs_decorator=member_required,
 )
-PARTS = ("environment__project", "plan", "release", "requested_by", "started_by")
+PARTS = ("environment__project", "plan", "release", "requested_by", "started_by", "only_service")
 
 
 @api.exception_handler(EngineError)
@@ -137,6 +138,28 @@ def cancel(request: HttpRequest, number: int) -> Any:
     found = _deployment(request, number, Need.OPERATE)
     decide.cancel(found, actor(request))
     return answers.deployment_out(found)
+
+
+@api.post(
+    "/deployments/{number}/roll-back",
+    response={200: schemas.DeploymentOut, 201: schemas.DeploymentOut, 409: schemas.ErrorOut},
+)
+def roll_back_deployment(request: HttpRequest, number: int, wish: schemas.RollBackIn) -> Any:
+    """Prepare the draft of a rollback with its plan; the gate guards it like any other."""
+    found = _deployment(request, number, Need.OPERATE)
+    way = undoing.way_of(found, wish.first, wish.service)
+    made, new = roll_back.draft(way, signed_in(request), actor(request), wish.idempotency_key)
+    wake.send("check_hosts", found.environment_id)
+    return (201 if new else 200), answers.deployment_out(made)
+
+
+@api.post("/deployments/{number}/emergency", response={202: dict[str, Any], 409: schemas.ErrorOut})
+def emergency(request: HttpRequest, number: int, given: schemas.EmergencyIn) -> Any:
+    """Roll back now, without approvals, for a reason that everyone sees."""
+    found = _deployment(request, number, Need.OPERATE)
+    consent.require_name(given.confirm_name, found.environment, _("confirm_name: give %s exactly to roll back there."))
+    made = recovery.ask(found, signed_in(request), actor(request), given.reason)
+    return 202, {"recovery": made.pk}
 
 
 @api.post("/steps/{number}/retry", response={200: schemas.ReasonIn, 409: schemas.ErrorOut})

@@ -19,6 +19,21 @@ class DeploymentIn(Schema):
     idempotency_key: str = Field(min_length=8, max_length=64, pattern=TEXT)
 
 
+class RollBackIn(Schema):
+    """A wish to roll back. `first`: an earlier deployment, from which on all is undone. `service`: it alone."""
+
+    idempotency_key: str = Field(min_length=8, max_length=64, pattern=TEXT)
+    first: int | None = None
+    service: str = Field(default="", max_length=40, pattern=TEXT)
+
+
+class EmergencyIn(Schema):
+    """A rollback that can't wait. Production asks for the environment's name."""
+
+    reason: str = Field(min_length=1, max_length=500, pattern=TEXT)
+    confirm_name: str = Field(default="", max_length=80, pattern=TEXT)
+
+
 class DigestIn(Schema):
     """A consent to, or a start of, the plan with this digest."""
 
@@ -154,6 +169,8 @@ class DeploymentOut(Schema):
     requested_by: str
     started_by: str | None
     undoes: int | None
+    undoes_first: int | None = None
+    only_service: str | None = None
     created_at: datetime
     started_at: datetime | None
     finished_at: datetime | None

@@ -8,8 +8,8 @@ from django.utils.translation import gettext as _
 from releases import audit, lifecycle
 from releases.audit import Actor
 from releases.engine import clock, touch
-from releases.engine.errors import Conflict, NotAllowed
-from releases.models import Approval, ChecklistItem, Deployment, Membership, User
+from releases.engine.errors import Conflict, EngineError, NotAllowed
+from releases.models import Approval, ChecklistItem, Deployment, Environment, Membership, User
 
 
 def tick(item: ChecklistItem, user: User, actor: Actor, digest: str, note: str = "") -> None:
@@ -110,3 +110,9 @@ def _write(item: ChecklistItem, **values: Any) -> None:
         raise Conflict(_("The plan changed after you opened the page; read it again."))
     for name, value in values.items():
         setattr(item, name, value)
+
+
+def require_name(typed: str, environment: Environment, sentence: str) -> None:
+    """In production the person has typed the environment's name; else raises EngineError with the sentence (%s: it)."""
+    if environment.is_production and typed.strip() != environment.name:
+        raise EngineError(sentence % environment.name)

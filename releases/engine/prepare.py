@@ -49,9 +49,7 @@ def prepare(
                 release=release,
                 plan=made,
                 kind=DeploymentKind.ROLLBACK if way else version.runbook.kind,
-                undoes=way.undoes if way else None,
-                undoes_first=way.first if way else None,
-                only_service=way.service if way else None,
+                **(way.columns() if way else {}),
                 idempotency_key=idempotency_key,
                 requested_by=user,
             )

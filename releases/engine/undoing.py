@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from releases import lifecycle, way_back
 from releases.engine.errors import Conflict, EngineError
-from releases.models import Deployment, DeploymentKind, Environment, Release
+from releases.models import Deployment, DeploymentKind, Environment, Release, Step
 from releases.runbooks.plan import PlannedStep
 from releases.way_back import WayBack
 
@@ -58,14 +58,19 @@ def is_undoable(deployment: Deployment, *, once_ended: bool = False) -> bool:
     return True
 
 
-def past_return(deployment: Deployment) -> list[PlannedStep]:
-    """The steps that have begun and can't be undone, as the plan marks them; the steps' rows in one query."""
-    marked = [entry for entry in deployment.plan.content["steps"] if any(entry.get("irreversible", {}).values())]
+def past_return(*deployments: Deployment) -> list[PlannedStep]:
+    """The steps that have begun and can't be undone, as the plans mark them; the steps' rows in one query."""
+    marked = {
+        (deployment.pk, entry["key"]): entry
+        for deployment in deployments
+        for entry in deployment.plan.content["steps"]
+        if any(entry.get("irreversible", {}).values())
+    }
     if not marked:
         return []
-    begun = deployment.steps.exclude(status__in={lifecycle.PENDING, lifecycle.SKIPPED}).values_list("key", flat=True)
-    keys = set(begun)
-    return [PlannedStep.from_json(entry) for entry in marked if entry["key"] in keys]
+    rows = Step.objects.filter(deployment__in=deployments).exclude(status__in={lifecycle.PENDING, lifecycle.SKIPPED})
+    begun = set(rows.values_list("deployment", "key"))
+    return [PlannedStep.from_json(entry) for key, entry in marked.items() if key in begun]
 
 
 def standing_in(environment: Environment) -> QuerySet[Deployment]:
@@ -96,6 +101,21 @@ def choices(deployment: Deployment) -> list[Deployment]:
         started_at__lt=deployment.started_at, kind__in=UNDOABLE, status=lifecycle.SUCCEEDED
     )
     return list(earlier.select_related("release", "environment")[:OFFERED])
+
+
+def way_of(deployment: Deployment, first: int | None, service: str) -> WayBack:
+    """The way with the number of an earlier deployment, or none, and the short name of a service, or "".
+
+    Raises EngineError for a service that the project does not have, or an earlier one that can't be undone.
+    """
+    environment = deployment.environment
+    earlier = standing_in(environment).filter(pk=first).first() if first is not None else None
+    if first is not None and earlier is None:
+        raise Conflict(_("#%s is not one of those that can be undone here. Choose another version.") % first)
+    alone = environment.project.services.filter(key=service).first() if service else None
+    if service and alone is None:
+        raise EngineError(_("%(project)s has no service %(key)s.") % {"project": environment.project, "key": service})
+    return WayBack(deployment, None if earlier == deployment else earlier, alone)
 
 
 def named_before(deployments: list[Deployment]) -> list[tuple[Deployment, str]]:

@@ -15,7 +15,7 @@ from psycopg.errors import UniqueViolation
 
 from releases import lifecycle
 from releases.engine.errors import Blocked, EngineError, NotAllowed
-from releases.models import Deployment, Environment
+from releases.models import Deployment
 from releases.permissions import member_required
 from releases.views.plan_reasons import blocker_entries
 
@@ -23,12 +23,6 @@ from releases.views.plan_reasons import blocker_entries
 def back_to(deployment: Deployment) -> HttpResponse:
     """To the page of a deployment."""
     return redirect("releases:deployment", deployment.pk)
-
-
-def require_name(request: HttpRequest, environment: Environment, sentence: str) -> None:
-    """In production the person has typed the environment's name; else raises EngineError with the sentence (%s: it)."""
-    if environment.is_production and request.POST.get("confirm_name", "").strip() != environment.name:
-        raise EngineError(sentence % environment.name)
 
 
 def verb[**P](

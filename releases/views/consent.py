@@ -7,7 +7,7 @@ from releases import permissions
 from releases.engine import consent, prepare, start, wake
 from releases.models import Approval, ChecklistItem, Deployment
 from releases.permissions import Need, actor, signed_in
-from releases.views.answers import back_to, done, require_name, verb
+from releases.views.answers import back_to, done, verb
 
 DRAFT_PARTS = ("environment__project", "plan", "release__project", "requested_by")
 
@@ -93,6 +93,10 @@ def rebuild(request: HttpRequest, number: int) -> HttpResponse:
 def start_deployment(request: HttpRequest, number: int) -> HttpResponse:
     """Start it: production asks for the environment's name, and the gate is asked again."""
     deployment = permissions.get(Deployment, signed_in(request), Need.OPERATE, *DRAFT_PARTS, pk=number)
-    require_name(request, deployment.environment, _("Environment name: type %s exactly to start there."))
+    consent.require_name(
+        request.POST.get("confirm_name", ""),
+        deployment.environment,
+        _("Environment name: type %s exactly to start there."),
+    )
     start.start(deployment, signed_in(request), actor(request), request.POST.get("digest", ""))
     return back_to(deployment)

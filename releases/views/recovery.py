@@ -6,10 +6,10 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
 from releases import permissions
-from releases.engine import recovery, rollback_rules, undoing
+from releases.engine import consent, recovery, rollback_rules, undoing
 from releases.models import Deployment, Recovery
 from releases.permissions import Need, actor, signed_in
-from releases.views.answers import back_to, done, require_name, verb
+from releases.views.answers import back_to, done, verb
 from releases.views.run_state import Run
 
 PARTS = ("deployment__environment__project", "rollback")
@@ -20,7 +20,11 @@ def emergency(request: HttpRequest, number: int) -> HttpResponse:
     """Roll back at once; production asks for the environment's name."""
     parts = ("environment__project", "environment__rollback_runbook", "release")
     deployment = permissions.get(Deployment, signed_in(request), Need.OPERATE, *parts, pk=number)
-    require_name(request, deployment.environment, _("Environment name: type %s exactly to roll back there."))
+    consent.require_name(
+        request.POST.get("confirm_name", ""),
+        deployment.environment,
+        _("Environment name: type %s exactly to roll back there."),
+    )
     recovery.ask(deployment, signed_in(request), actor(request), request.POST.get("reason", ""))
     return back_to(deployment)
 

@@ -83,18 +83,16 @@ def _preview(way: WayBack) -> dict[str, Any]:
     backups = list(Backup.objects.filter(pk__in=numbers).defer("facts").order_by("pk"))
     dumps = [backup for backup in backups if backup.kind == Backup.Kind.DATABASE]
     restores = any(step.action == "restore_database" for step in steps)
-    environment, target = way.undoes.environment, way.target()
+    environment, target, together = way.undoes.environment, way.target(), way.together()
     return {
         "to": target.version if target else undoing.name_before(way.earliest),
         "missing": roll_back.missing(way, content),
         "steps": [_step(step) for step in steps],
-        "together": way.together(),
+        "together": together,
         "pairs": compatibility.beside(way),
         "incompatible": compatibility.broken(way),
         "past_return": [
-            {"title": local(step.title), "why": local(step.irreversible)}
-            for deployment in way.together()
-            for step in undoing.past_return(deployment)
+            {"title": local(step.title), "why": local(step.irreversible)} for step in undoing.past_return(*together)
         ],
         "totals": content["totals"],
         "backups": backups,

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from releases import lifecycle
 from releases.engine import clock
-from releases.models import AuditEvent, Backup, Compatibility, Deployment, Membership, Release, Service
+from releases.models import AuditEvent, Backup, Compatibility, Deployment, Membership, Recovery, Release, Service
 from tests.factories import World, make_user, save_version
 from tests.web.test_roll_back import ROLLBACK
 
@@ -228,3 +228,34 @@ def test_a_version_whose_backups_are_gone_is_told(client: Client, back: str) -> 
     )
     text = client.get(f"{back}?first={first.pk}").content.decode()
     assert "go back there" in text and "was removed" in text and 'name="idempotency_key"' not in text
+
+
+def posted(client: Client, path: str, wish: dict[str, Any]) -> Any:
+    return client.post(path, wish, content_type="application/json")
+
+
+def test_the_api_rolls_back(client: Client, back: str, frontend: Service) -> None:
+    undone, first = Deployment.objects.latest("pk"), Deployment.objects.earliest("pk")
+    path, key = f"/api/deployments/{undone.pk}/roll-back", "api-press-1"
+    answer = posted(client, path, {"idempotency_key": key, "service": "frontend", "first": first.pk})
+    assert answer.status_code == 201
+    made = answer.json()
+    assert (made["undoes"], made["undoes_first"], made["only_service"]) == (undone.pk, first.pk, "frontend")
+    again = posted(client, path, {"idempotency_key": key, "service": "frontend", "first": first.pk})
+    assert (again.status_code, again.json()["id"]) == (200, made["id"])
+    wrong = posted(client, path, {"idempotency_key": "api-press-2", "service": "nothing"})
+    assert wrong.status_code == 409 and "has no service nothing" in wrong.json()["message"]
+    wrong = posted(client, path, {"idempotency_key": "api-press-3", "first": 999999})
+    assert wrong.status_code == 409 and "#999999 is not one of those" in wrong.json()["message"]
+
+
+def test_the_api_rolls_back_in_an_emergency(client: Client, back: str, world: World) -> None:
+    undone = Deployment.objects.latest("pk")
+    path = f"/api/deployments/{undone.pk}/emergency"
+    answer = posted(client, path, {"reason": "orders fail"})
+    assert answer.status_code == 409 and "confirm_name: give 운영 exactly" in answer.json()["message"]
+    assert posted(client, path, {"reason": "", "confirm_name": "운영"}).status_code == 422
+    answer = posted(client, path, {"reason": "orders fail", "confirm_name": "운영"})
+    recovery = Recovery.objects.get()
+    assert (answer.status_code, answer.json()) == (202, {"recovery": recovery.pk})
+    assert (recovery.deployment, recovery.reason, recovery.asked_by) == (undone, "orders fail", world.requester)
