@@ -178,15 +178,13 @@ def _until_lost(run: Run, moment: datetime, *, stays: bool = True) -> None:
     until(said.exists, what=f"#{run.pk} to be lost after {moment}")
     if not stays:
         return
-    until(lambda: _is_shown_lost(run), 10, f"#{run.pk} to be shown as lost with its reason")
-    seen = run.attempts()[0].last_seen_at
+    # The event was written with the rows, in one transaction.
+    step, attempt = run.step(), run.attempts()[0]
+    if (step.status, attempt.status) != ("lost", "lost") or not step.reason:
+        raise AssertionError(f"#{run.pk} is lost, but shown as {step.status}, {attempt.status}: {step.reason!r}")
+    seen = attempt.last_seen_at
     if seen is None or not moment - HEARD < seen < now():
         raise AssertionError(f"#{run.pk} is said to be last heard of at {seen}, but it was cut off at {moment}")
-
-
-def _is_shown_lost(run: Run) -> bool:
-    step, attempt = run.step(), run.attempts()[0]
-    return (step.status, attempt.status) == ("lost", "lost") and bool(step.reason)
 
 
 def _lines(run: Run) -> list[bytes]:
