@@ -18,7 +18,7 @@ import asyncssh
 
 from cloudwiki.embedded import data_folder
 from demo import openssh, pythonssh
-from demo.machine import Machine, read
+from demo.machine import Machine, Site, read
 from demo.service import NAMES, Service
 
 BOOT_SECONDS = 20.0
@@ -50,12 +50,13 @@ async def run(machine: Machine, key: Path) -> int:
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    await asyncio.gather(*(control(machine, "boot", name) for name in NAMES))
+    every = [(site, name) for site in machine.sites.values() for name in NAMES]
+    await asyncio.gather(*(control(site, "boot", name) for site, name in every))
     door = await open_door(machine, key)
     ended = [asyncio.create_task(stop.wait()), asyncio.create_task(wait_closed(door))]
     await asyncio.wait(ended, return_when=asyncio.FIRST_COMPLETED)
     code = 0 if stop.is_set() else 1
-    await asyncio.gather(close(door), *(halt(machine, name) for name in NAMES if stop.is_set()))
+    await asyncio.gather(close(door), *(halt(site, name) for site, name in every if stop.is_set()))
     return code
 
 
@@ -124,18 +125,18 @@ def children_of(process: int) -> list[int]:
         return []
 
 
-async def halt(machine: Machine, name: str) -> None:
+async def halt(site: Site, name: str) -> None:
     """End a service as a machine's shutdown does. In this process, because the end has to be quick."""
     try:
-        await asyncio.to_thread(Service(machine.folder, name).stop, stay=False)
+        await asyncio.to_thread(Service(site.folder, name).stop, stay=False)
     except SystemExit as reason:
         say(str(reason))
 
 
-async def control(machine: Machine, verb: str, name: str) -> None:
-    """Run the host's own `service` program; its words go to our log."""
+async def control(site: Site, verb: str, name: str) -> None:
+    """Run the site's own `service` program; its words go to our log."""
     process = await asyncio.create_subprocess_exec(
-        str(machine.bin / "service"), verb, name,
+        str(site.bin / "service"), verb, name,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     try:

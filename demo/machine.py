@@ -11,11 +11,11 @@ import shutil
 import socket
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cloudwiki.keys import ensure_ssh_key
-from demo import build, service
+from demo import build, curl, service
 
 LISTEN = "CLOUDWIKI_DEMO_LISTEN"  # address the demo host listens on; in containers 0.0.0.0
 ADDRESS = "CLOUDWIKI_DEMO_ADDRESS"  # address under which the controller reaches it; in containers its name
@@ -33,22 +33,11 @@ class Database:
 
 
 @dataclass(frozen=True)
-class Machine:
-    """The demo host as the controller knows it."""
+class Site:
+    """The services of one environment: a folder of the host with their files and programs, and the port of each."""
 
-    home: str
-    listen: str
-    address: str
-    port: int
-    user: str
-    host_key: str
-    fingerprint: str
-    services: dict[str, int]  # port of each
-
-    @property
-    def folder(self) -> Path:
-        """The host's home as a path."""
-        return Path(self.home)
+    folder: Path
+    services: dict[str, int]
 
     @property
     def bin(self) -> Path:
@@ -58,6 +47,44 @@ class Machine:
     @property
     def app(self) -> Path:
         """Where the services' files are."""
+        return self.folder / "app"
+
+
+@dataclass(frozen=True)
+class Machine:
+    """The demo host as the controller knows it. Production's services are in its home, staging's in a folder there."""
+
+    home: str
+    listen: str
+    address: str
+    port: int
+    user: str
+    host_key: str
+    fingerprint: str
+    services: dict[str, int]  # port of each, in production
+    staging: dict[str, int] = field(default_factory=dict)  # an older description has none
+
+    @property
+    def folder(self) -> Path:
+        """The host's home as a path."""
+        return Path(self.home)
+
+    @property
+    def sites(self) -> dict[str, Site]:
+        """By the environment's key."""
+        return {
+            "production": Site(self.folder, self.services),
+            "staging": Site(self.folder / "staging", self.staging),
+        }
+
+    @property
+    def bin(self) -> Path:
+        """Where its programs are."""
+        return self.folder / "bin"
+
+    @property
+    def app(self) -> Path:
+        """Where the files of production's services are."""
         return self.folder / "app"
 
 
@@ -80,22 +107,40 @@ def install(data: Path, controller_key: str, database: Database, client_programs
     `controller_key` is the public key that may log in; `client_programs` are the real pg_dump and psql.
     """
     home = data / "demo-host"
-    for name in ("bin", "etc", "run", "ssh", "app/backend/logs", "app/frontend/logs", "app/backup"):
-        (home / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    (home / "ssh").mkdir(mode=0o700, parents=True, exist_ok=True)
     ensure_ssh_key(home / "ssh" / "host_key")
     public = " ".join((home / "ssh" / "host_key.pub").read_text().split()[:2])
     machine = _with_ports(data, home, public)
     _write(home / "ssh" / "authorized_keys", controller_key.strip() + "\n", 0o600)
-    services = {name: {"port": port, "address": machine.listen} for name, port in machine.services.items()}
-    _write(home / "etc" / "services.json", json.dumps(services), 0o600)
-    if not (home / "etc" / "nginx.conf").exists():
-        _write(home / "etc" / "nginx.conf", "server { listen 80; location / { } }\n", 0o600)
+    for site in machine.sites.values():
+        _furnish(site, machine.listen)
     password_line = f"*:*:*:{_pgpass(database.user)}:{_pgpass(database.password)}\n"
     _write(home / "etc" / "pgpass", password_line, 0o600)
-    for name, text in _programs(home, database, client_programs).items():
-        _write(home / "bin" / name, f"#!/bin/sh\n# Simulated: part of the demo host.\n{text}\n", 0o700)
+    _write_programs(machine.bin, _programs(home, database, client_programs))
     _write(description(data), json.dumps(asdict(machine), indent=2) + "\n", 0o600)
     return machine
+
+
+def _furnish(site: Site, listen: str) -> None:
+    """Its folders, the settings of its services, and the two programs that know which services they mean."""
+    for name in ("bin", "etc", "run", "app/backend/logs", "app/frontend/logs", "app/backup"):
+        (site.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
+    services = {name: {"port": port, "address": listen} for name, port in site.services.items()}
+    _write(site.folder / "etc" / "services.json", json.dumps(services), 0o600)
+    if not (site.folder / "etc" / "nginx.conf").exists():
+        _write(site.folder / "etc" / "nginx.conf", "server { listen 80; location / { } }\n", 0o600)
+    control = f"{_python(service.__file__)} {shlex.quote(str(site.folder))}"
+    _write_programs(site.bin, {"service": f'exec {control} "$@"', "build": f'exec {_python(build.__file__)} "$@"'})
+
+
+def _python(file: str) -> str:
+    """The start of a command line: this Python on that file, with the standard library alone."""
+    return f"{shlex.quote(sys.executable)} -I -S {shlex.quote(str(Path(file).resolve()))}"
+
+
+def _write_programs(folder: Path, programs: Mapping[str, str]) -> None:
+    for name, text in programs.items():
+        _write(folder / name, f"#!/bin/sh\n# Simulated: part of the demo host.\n{text}\n", 0o700)
 
 
 def is_held(lock: Path) -> bool:
@@ -116,21 +161,22 @@ def _with_ports(data: Path, home: Path, public: str) -> Machine:
     taken: set[int] = set()
 
     def port(known: int | None, lock: str) -> int:
-        keep = known is not None and (is_held(home / "run" / lock) or _is_free(listen, known))
+        keep = known is not None and (is_held(home / lock) or _is_free(listen, known))
         chosen = known if keep and known is not None else _free_port(listen, taken)
         taken.add(chosen)
         return chosen
 
-    known = old.services if old else {}
+    known, staging = (old.services, old.staging) if old else ({}, {})
     return Machine(
         home=str(home),
         listen=listen,
         address=os.environ.get(ADDRESS) or "127.0.0.1",
-        port=port(old.port if old else None, "host.lock"),
+        port=port(old.port if old else None, "run/host.lock"),
         user=getpass.getuser(),
         host_key=public,
         fingerprint=fingerprint(public),
-        services={name: port(known.get(name), f"{name}.pid") for name in service.NAMES},
+        services={name: port(known.get(name), f"run/{name}.pid") for name in service.NAMES},
+        staging={name: port(staging.get(name), f"staging/run/{name}.pid") for name in service.NAMES},
     )
 
 
@@ -171,12 +217,8 @@ def _write(path: Path, text: str, mode: int) -> None:
 
 
 def _programs(home: Path, database: Database, clients: Mapping[str, Path]) -> dict[str, str]:
-    python = f"{shlex.quote(sys.executable)} -I -S"
     ours = shlex.quote(str(home / "bin"))
-    control = f"{python} {shlex.quote(str(Path(service.__file__).resolve()))} {shlex.quote(str(home))}"
     programs = {
-        "service": f'exec {control} "$@"',
-        "build": f'exec {python} {shlex.quote(str(Path(build.__file__).resolve()))} "$@"',
         "sudo": 'while case "$1" in -*) true ;; *) false ;; esac; do shift; done\nexec "$@"',
         "systemctl": _SYSTEMCTL.format(bin=ours),
         "pm2": _PM2.format(bin=ours),
@@ -185,7 +227,7 @@ def _programs(home: Path, database: Database, clients: Mapping[str, Path]) -> di
     for name, real in clients.items():
         programs[name] = _client(real, home, database)
     if shutil.which("curl") is None:
-        programs["curl"] = f'exec {python} {shlex.quote(str(Path(__file__).with_name("curl.py")))} "$@"'
+        programs["curl"] = f'exec {_python(curl.__file__)} "$@"'
     return programs
 
 

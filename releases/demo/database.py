@@ -1,4 +1,4 @@
-"""The database of the demo's application: a small one beside our own, on the same server."""
+"""The databases of the demo's application: a small one for each environment beside our own, on the same server."""
 
 import shutil
 from dataclasses import replace
@@ -25,8 +25,14 @@ INSERT INTO meals (name, votes) VALUES ('김치찌개', 4), ('비빔밥', 7), ('
 """
 
 
-def ensure() -> Database:
-    """Make the demo's database where it is missing. Raises CommandError when the server does not allow it."""
+ENDINGS = {"production": "", "staging": "_staging"}
+
+
+def ensure() -> dict[str, Database]:
+    """Make the demo's databases where they are missing; each by its environment's key.
+
+    Raises CommandError when the server does not allow it.
+    """
     ours = settings.DATABASES["default"]
     own_name = str(connection.settings_dict["NAME"])
     own = Database(
@@ -36,14 +42,17 @@ def ensure() -> Database:
         password=str(ours.get("PASSWORD") or ""),
         name=own_name,
     )
-    database = replace(own, name="demo_app" if own_name == OUR_NAME else f"{own_name}_demo_app")
+    name = "demo_app" if own_name == OUR_NAME else f"{own_name}_demo_app"
+    databases = {key: replace(own, name=name + ending) for key, ending in ENDINGS.items()}
     with connect(own) as session:
         session.autocommit = True
-        if not session.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database.name]).fetchone():
-            _create(session, database.name)
-    with connect(database) as session:
-        session.execute(SCHEMA)
-    return database
+        for database in databases.values():
+            if not session.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database.name]).fetchone():
+                _create(session, database.name)
+    for database in databases.values():
+        with connect(database) as session:
+            session.execute(SCHEMA)
+    return databases
 
 
 def connect(database: Database) -> "psycopg.Connection[tuple[object, ...]]":

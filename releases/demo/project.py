@@ -2,12 +2,13 @@
 
 import hashlib
 import secrets as random
+from collections.abc import Mapping
 from datetime import time
 from pathlib import Path
 
 from django.utils import timezone
 
-from demo.machine import Database, Machine
+from demo.machine import Database, Machine, Site
 from releases import secrets
 from releases.models import (
     DeployWindow,
@@ -31,10 +32,15 @@ SERVICES = (
     ("nginx", "Nginx", Service.Kind.PROXY),
 )
 HEALTH_PATH = {"backend": "/health", "frontend": "/health"}
+# Two rows for one machine: each environment has its own folder, services and database there.
+HOSTS = {"production": "demo-simulated", "staging": "demo-staging-simulated"}
 
 
-def load(machine: Machine, database: Database, workspace: Path) -> Project:
-    """Make the project where it is missing; what describes the demo host is brought up to date."""
+def load(machine: Machine, databases: Mapping[str, Database], workspace: Path) -> Project:
+    """Make the project where it is missing; what describes the demo host is brought up to date.
+
+    `databases` and the machine's sites are told apart by the environment's key.
+    """
     project, _made = Project.objects.get_or_create(
         slug=SLUG, defaults={"name": "모여밥 데모", "repository": str(workspace), "workspace_folder": str(workspace)}
     )
@@ -46,20 +52,21 @@ def load(machine: Machine, database: Database, workspace: Path) -> Project:
     runbook = _runbook(project, "demo", "상세 배포 절차 (데모)")
     _runbook(project, "rollback", "롤백 절차")
     back = _runbook(project, "demo_rollback", "롤백 절차 (데모)")
-    _environment(project, "staging", "스테이징", runbook, back, position=1)
+    staging = _environment(project, "staging", "스테이징", runbook, back, position=1)
     production = _environment(project, "production", "운영", runbook, back, position=0)
     DeployWindow.objects.get_or_create(
         environment=production,
         weekday=DeployWindow.Weekday.WEDNESDAY,
         defaults={"opens": time(2, 0), "closes": time(3, 0)},
     )
-    _host(production, machine)
-    urls = {name: f"http://{machine.address}:{machine.services[name]}{path}" for name, path in HEALTH_PATH.items()}
-    _variables(production, machine, database, urls)
-    for name, url in urls.items():
-        Probe.objects.update_or_create(
-            environment=production, service=project.services.get(key=name), defaults={"url": url}
-        )
+    Variable.objects.get_or_create(
+        environment=production,
+        name="session_key",
+        defaults={"is_secret": True, "ciphertext": secrets.seal(random.token_urlsafe(24))},
+    )
+    for environment in (production, staging):
+        _host(environment, machine)
+        _values(environment, machine, databases[environment.key])
     return project
 
 
@@ -85,7 +92,7 @@ def _environment(project: Project, key: str, name: str, runbook: Runbook, back: 
 def _host(environment: Environment, machine: Machine) -> None:
     """The demo's host is pinned at once: its key was made here and never travelled."""
     host, _made = Host.objects.get_or_create(
-        environment=environment, role="app", defaults={"name": "demo-simulated", "address": machine.address}
+        environment=environment, role="app", defaults={"name": HOSTS[environment.key], "address": machine.address}
     )
     host.address, host.port, host.user = machine.address, machine.port, machine.user
     if host.host_key != machine.host_key:
@@ -93,15 +100,25 @@ def _host(environment: Environment, machine: Machine) -> None:
     host.save()
 
 
-def _variables(environment: Environment, machine: Machine, database: Database, urls: dict[str, str]) -> None:
+def _values(environment: Environment, machine: Machine, database: Database) -> None:
+    """What the runbooks ask for, and where the services are asked how they are."""
+    site = machine.sites[environment.key]
+    urls = {name: f"http://{machine.address}:{site.services[name]}{path}" for name, path in HEALTH_PATH.items()}
+    _variables(environment, site, database, urls)
+    for name, url in urls.items():
+        service = environment.project.services.get(key=name)
+        Probe.objects.update_or_create(environment=environment, service=service, defaults={"url": url})
+
+
+def _variables(environment: Environment, site: Site, database: Database, urls: Mapping[str, str]) -> None:
     kinds = Variable.Type
     given = {
         "db_name": (kinds.IDENTIFIER, database.name),
         "db_user": (kinds.IDENTIFIER, database.user),
         "db_host": (kinds.PATH if database.host.startswith("/") else kinds.HOST, database.host),
         "db_port": (kinds.INTEGER, str(database.port)),
-        "demo_bin": (kinds.PATH, str(machine.bin)),
-        "app_folder": (kinds.PATH, str(machine.app)),
+        "demo_bin": (kinds.PATH, str(site.bin)),
+        "app_folder": (kinds.PATH, str(site.app)),
         "backend_url": (kinds.URL, urls["backend"]),
         "frontend_url": (kinds.URL, urls["frontend"]),
     }
@@ -109,11 +126,6 @@ def _variables(environment: Environment, machine: Machine, database: Database, u
         Variable.objects.update_or_create(
             environment=environment, name=name, defaults={"type": kind, "value": value, "is_secret": False}
         )
-    Variable.objects.get_or_create(
-        environment=environment,
-        name="session_key",
-        defaults={"is_secret": True, "ciphertext": secrets.seal(random.token_urlsafe(24))},
-    )
 
 
 def _runbook(project: Project, key: str, name: str) -> Runbook:

@@ -1,4 +1,4 @@
-"""The demo's releases, built from their real commits, and the first one on the demo host."""
+"""The demo's releases, built from their real commits, and the first one at each site of the demo host."""
 
 import io
 import shutil
@@ -6,7 +6,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from demo import sample
-from demo.machine import Machine
+from demo.machine import Machine, Site
 from releases.actions import artifacts
 from releases.models import Artifact, Project, Release
 
@@ -15,22 +15,23 @@ RUNNING = sample.VERSIONS[0].number
 
 
 def load(project: Project, machine: Machine, workspace: Path) -> None:
-    """Make the releases where they are missing; put the first on the host when nothing is there."""
+    """Make the releases where they are missing; put the first where nothing is on the host."""
     commits = sample.make(workspace, machine.bin / "build")
-    is_empty = not (machine.app / "backend" / "app.jar").exists()
+    empty = [site for site in machine.sites.values() if not (site.app / "backend" / "app.jar").exists()]
     for version in sample.VERSIONS:
         release, is_new = Release.objects.get_or_create(
             project=project,
             version=version.number,
             defaults={"commit": commits[version.number], "branch": "main", "notes": version.notes},
         )
-        if is_new or (is_empty and version.number == RUNNING):
+        if is_new or (empty and version.number == RUNNING):
             with redirect_stdout(io.StringIO()):
                 sample.build_at(workspace, version.number)
             _record(release)
-            if is_empty and version.number == RUNNING:
-                put_on_host(machine, workspace)
-    if is_empty:
+            if version.number == RUNNING:
+                for site in empty:
+                    put_there(site, workspace)
+    if empty:
         with redirect_stdout(io.StringIO()):
             sample.build_at(workspace, sample.VERSIONS[-1].number)
 
@@ -44,7 +45,7 @@ def _record(release: Release) -> None:
         artifacts.record(artifact)
 
 
-def put_on_host(machine: Machine, workspace: Path) -> None:
+def put_there(site: Site, workspace: Path) -> None:
     """The state in which a team comes to Cloud Wiki: its version already runs, put there by hand."""
-    shutil.copy2(workspace / "build" / "libs" / "app.jar", machine.app / "backend" / "app.jar")
-    shutil.copytree(workspace / ".next", machine.app / "frontend" / ".next", dirs_exist_ok=True)
+    shutil.copy2(workspace / "build" / "libs" / "app.jar", site.app / "backend" / "app.jar")
+    shutil.copytree(workspace / ".next", site.app / "frontend" / ".next", dirs_exist_ok=True)

@@ -1,8 +1,7 @@
 """A whole Cloud Wiki with its demo host, and its people in browsers of their own.
 
-One installation serves every test of pages. Production there has the demo's own procedure. Staging has a host
-too (the same machine, enrolled through the pages) and asks nobody, so that a test can run a procedure of its own
-in seconds.
+One installation serves every test of pages. Production there has the demo's own procedure. Staging asks nobody, so
+that a test can run a procedure of its own in seconds; its host is enrolled anew through the pages.
 """
 
 import json
@@ -282,17 +281,15 @@ def staging(wiki: Wiki, browser: Browser) -> Staging:
 
 
 def make_staging(wiki: Wiki, browser: Browser) -> Staging:
-    """Enrol a host there, add a runbook and choose it."""
+    """Enrol its host once more, add a runbook and choose it."""
     admin = newcomer(wiki, browser, "admin", "en")
     admin.log_in()
     machine = json.loads((wiki.up.data / "demo-host.json").read_text())
-    page = admin.open("/hosts/new")
-    admin.choose("environment", Staging.name)
-    for name, value in {"name": "staging-simulated", "role": "app", **machine}.items():
-        if name in {"name", "role", "address", "port", "user"}:
-            page.locator(f"main [name={name}]").fill(str(value))
-    page.locator("main form button.go").click()
+    page = admin.open("/hosts/")
+    page.get_by_role("link", name="demo-staging-simulated").click()
     page.wait_for_url(re.compile(r"/hosts/\d+/$"))
+    page.locator("form[action$='/unpin'] button").click()
+    expect(page.locator("form[action$='/unpin']")).to_have_count(0)
     page.locator("form[action$='/scan'] button").click()
     expect(page.locator("main")).to_contain_text(machine["fingerprint"])
     page.locator("form[action$='/pin'] button").click()

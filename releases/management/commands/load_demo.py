@@ -22,11 +22,11 @@ class Command(BaseCommand):
         """Load the demo."""
         data = Path(settings.CLOUDWIKI_DATA)
         workspace = Path(settings.WORKSPACE_DIR) / project.SLUG
-        where = database.ensure()
+        databases = database.ensure()
         public_key = Path(f"{settings.SSH_KEY_FILE}.pub").read_text()
-        host = machine.install(data, public_key, where, database.client_programs())
+        host = machine.install(data, public_key, databases["production"], database.client_programs())
         with transaction.atomic():
-            loaded = project.load(host, where, workspace)
+            loaded = project.load(host, databases, workspace)
             people.load(loaded, data / LOGIN_FILE)
             shipped.load(loaded, host, workspace)
         self.stdout.write(f"demo project loaded; its simulated host is {host.user}@{host.address}:{host.port}")

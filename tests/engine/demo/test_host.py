@@ -47,7 +47,7 @@ def test_the_procedures_own_commands_work(demo_data):
         assert run(transport, "pm2 start nextjs")[0] == 0
         assert answers(url(machine, "frontend"))
         assert run(transport, "sudo nginx -t")[0] == 0
-        name = Variable.objects.get(name="db_name").value
+        name = Variable.objects.get(name="db_name", environment__key="production").value
         assert run(transport, f"pg_dump -U postgres -d {name} > backup_20261125.sql") == (0, "")
         assert "김치찌개" in (demo_data / "demo-host" / "backup_20261125.sql").read_text()
         assert run(transport, f"psql -At -U postgres -d {name} -c 'SELECT count(*) FROM meals'") == (0, "3\n")

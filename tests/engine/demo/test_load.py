@@ -44,9 +44,11 @@ def test_a_lost_password_file_gives_new_passwords(demo_data):
 
 
 def test_the_host_is_pinned_and_says_that_it_is_simulated(demo_data):
-    host, machine = Host.objects.get(), read(demo_data)
-    assert (host.host_key, host.port, host.fingerprint) == (machine.host_key, machine.port, machine.fingerprint)
-    assert "simulated" in host.name
+    hosts, machine = Host.objects.all(), read(demo_data)
+    assert {host.environment.key for host in hosts} == {"production", "staging"}
+    for host in hosts:
+        assert (host.host_key, host.port, host.fingerprint) == (machine.host_key, machine.port, machine.fingerprint)
+        assert "simulated" in host.name
     shown = subprocess.run(
         ["ssh-keygen", "-lf", demo_data / "demo-host" / "ssh" / "host_key.pub"], capture_output=True, text=True
     )
@@ -100,7 +102,7 @@ def test_ports_that_were_taken_are_given_up(demo_data):
     with socket.create_server((machine.listen, machine.port)):
         call_command("load_demo", verbosity=0)
         assert read(demo_data).port != machine.port
-        assert Host.objects.get().port == read(demo_data).port
+        assert {host.port for host in Host.objects.all()} == {read(demo_data).port}
 
 
 def test_ports_of_a_running_host_are_kept(demo_data):
@@ -111,5 +113,5 @@ def test_ports_of_a_running_host_are_kept(demo_data):
 
 def test_the_description_holds_no_secret(demo_data):
     assert set(json.loads((demo_data / "demo-host.json").read_text())) == {
-        "home", "listen", "address", "port", "user", "host_key", "fingerprint", "services",
+        "home", "listen", "address", "port", "user", "host_key", "fingerprint", "services", "staging",
     }  # fmt: skip

@@ -13,10 +13,10 @@ __all__ = ["committed", "flushable"]
 @pytest.fixture
 def probe(committed, data_dir) -> Probe:
     load(data_dir)
-    probe = Probe.objects.get(service__key="backend")
+    probe = Probe.objects.get(service__key="backend", environment__key="production")
     Probe.objects.exclude(pk=probe.pk).delete()
     port = probe.url.split(":")[2]
-    Probe.objects.filter(pk=probe.pk).update(host=Host.objects.get(), url=f"http://localhost:{port}")
+    Probe.objects.filter(pk=probe.pk).update(host=probe.environment.hosts.get(), url=f"http://localhost:{port}")
     return probe
 
 
