@@ -4,13 +4,15 @@ A copy is an age file (https://age-encryption.org/v1), so that whoever holds the
 The bytes pass through files: whatever a copy's size, memory stays bounded.
 """
 
+import errno
 import hashlib
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import pyrage
 from django.conf import settings
@@ -22,6 +24,7 @@ from cloudwiki import keys
 
 CHUNK: Final = 1 << 20  # bytes read at once
 MARGIN: Final = 64 << 20  # bytes that stay free here beside what is kept
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 class StoreError(Exception):
@@ -32,21 +35,30 @@ def put(source: Path, name: str) -> str:
     """Encrypt `source` and keep it under `name` or one like it; returns the name in the store. Raises StoreError."""
     identity = _identity()
     with _passing() as sealed:
-        with source.open("rb") as plain, sealed.open("wb") as target:
+        with source.open("rb") as plain, written(sealed) as target:
             pyrage.encrypt_io(plain, target, [identity.to_public()])
         with sealed.open("rb") as file, _told(name):
-            return _storage().save(f"{name}.age", File(file))
+            return _storage().save(f"{name}.age", _Movable(file))
 
 
-def get(name: str, target: Path, sha256: str) -> None:
-    """Fetch a copy to the file `target`, decrypted. Raises StoreError, also where it is not what it should be."""
+def sha256_of(path: Path) -> Collection[str]:
+    """The digest of a file."""
+    with path.open("rb") as file:
+        return {hashlib.file_digest(file, "sha256").hexdigest()}
+
+
+def get(name: str, target: Path, sha256: str, digests: Callable[[Path], Collection[str]] = sha256_of) -> None:
+    """Fetch a copy to the file `target`, decrypted. Raises StoreError, also where it is not what it should be.
+
+    `digests`: what can be said of the file; `sha256` must be among it.
+    """
     identity = _identity()
     require_room(target.parent, _size(name))
     with _passing() as sealed:
-        with _told(name), _storage().open(name) as kept, sealed.open("wb") as file:
+        with _told(name), _storage().open(name) as kept, written(sealed) as file:
             shutil.copyfileobj(kept, file, CHUNK)
         try:
-            with sealed.open("rb") as file, target.open("wb") as plain:
+            with sealed.open("rb") as file, written(target) as plain:
                 pyrage.decrypt_io(file, plain, [identity])
         except pyrage.DecryptError as error:
             target.unlink(missing_ok=True)
@@ -54,7 +66,7 @@ def get(name: str, target: Path, sha256: str) -> None:
                 _("The copy %(name)s can't be opened with the key in %(key)s. Put the key there that it was kept with.")
                 % {"name": name, "key": settings.BACKUPS_KEY_FILE}
             ) from error
-    if _sha256(target) != sha256:
+    if sha256 not in digests(target):
         target.unlink(missing_ok=True)
         raise StoreError(_("The copy %s is damaged: its SHA-256 differs.") % name)
 
@@ -84,6 +96,63 @@ def passing_folder() -> Iterator[Path]:
 
 
 @contextmanager
+def written(path: Path) -> Iterator[BinaryIO]:
+    """A file to write, on the disk when all went well and gone when not. Raises StoreError where the disk is full."""
+    with path.open("wb", buffering=0) as file:
+        watched = _Watched(file)
+        try:
+            with full_told():
+                yield watched  # type: ignore[misc]
+                os.fsync(file.fileno())
+        except Exception:
+            path.unlink(missing_ok=True)
+            with full_told():
+                if watched.refused:
+                    raise watched.refused from None
+            raise
+
+
+@contextmanager
+def full_told() -> Iterator[None]:
+    """A full disk as a sentence. Raises StoreError."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        sentence = _("The disk of %s filled up. Older backups are as they were; remove those that nobody needs.")
+        raise StoreError(sentence % settings.BACKUPS_DIR) from error
+
+
+class _Watched:
+    """A file that keeps in mind what refused a write: the library that writes tells it only in words of its own."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self.refused: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        left = memoryview(data)
+        try:
+            while left:
+                left = left[self._file.write(left) :]
+        except OSError as error:
+            self.refused = error
+            raise
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
+
+
+class _Movable(File):  # type: ignore[type-arg]
+    """A file that a store on the same disk takes by a rename: a second copy would need the room again."""
+
+    def temporary_file_path(self) -> str:
+        return str(self.name)
+
+
+@contextmanager
 def _passing() -> Iterator[Path]:
     with passing_folder() as folder:
         yield folder / "sealed"
@@ -93,7 +162,10 @@ def _passing() -> Iterator[Path]:
 def _told(name: str) -> Iterator[None]:
     """What the store's library raises, as a sentence without its addresses and keys."""
     try:
-        yield
+        with full_told():
+            yield
+    except StoreError:
+        raise
     except Exception as error:
         kind = type(error).__name__
         sentence = _("The backup store could not be reached or refused %(name)s (%(kind)s). Look at its settings.")
@@ -117,8 +189,3 @@ def _identity() -> Any:
     except (OSError, ValueError, IndexError, pyrage.IdentityError) as error:
         sentence = _("The key of backups in %s can't be read. Put an age key there (AGE-SECRET-KEY-1...).")
         raise StoreError(sentence % settings.BACKUPS_KEY_FILE) from error
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,23 +1,18 @@
 """Dumping a database on its host, and keeping a copy on the controller."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
 
-from releases import stores
-from releases.actions import database
+from releases.actions import database, store_copies
 from releases.actions.backup_files import explain_backup, origin_of
 from releases.actions.base import ActionError, Script, ScriptAction, StepContext
-from releases.actions.copies import Copy, Origin, forget, read_facts, read_manifest, series_of_dump
-from releases.actions.remote_words import told
+from releases.actions.copies import Origin, forget, read_facts, read_manifest, series_of_dump
+from releases.actions.store_copies import Way, way_of
 from releases.actions.texts import shell_text, shown
-from releases.models import Backup, Environment
-from releases.remote.errors import TransferFailed
-from releases.remote.transfer import download
-from releases.remote.transport import Transport
+from releases.models import Backup
 
 REACHED_BY: Final = ("database", "user", "host", "port", "password_secret", "format", "service")
 
@@ -32,23 +27,13 @@ class BackupDatabase(ScriptAction):
 
     def succeeded(self, context: StepContext) -> None:
         folder = str(context.deployment.pk)
-        way = Way(context.transport(), context.attempt.remote_id, context.progress, context.say)
+        way = way_of(context)
         row = keep_dump(origin_of(context), context.parameters, folder, way)
         context.evidence |= {"backup": row.pk, "location": row.location, "copy": row.copy_location}
         context.evidence |= {"size": row.size, "sha256": row.sha256, "seconds": row.seconds}
 
     def explain(self, exit_code: int, tail: bytes) -> str:
         return explain_backup(tail, exit_code)
-
-
-@dataclass(frozen=True)
-class Way:
-    """How a dump is fetched: from where, under which name its script ran, and who hears how it goes."""
-
-    transport: Transport
-    name: str
-    progress: Callable[[int, int], None] = lambda done, total: None
-    say: Callable[[str], None] = lambda line: None
 
 
 def dump_script(parameters: Mapping[str, Any], name: str, lines: str) -> Script:
@@ -74,7 +59,7 @@ def keep_dump(origin: Origin, parameters: Mapping[str, Any], folder: str, way: W
     """
     destination = str(PurePosixPath(parameters["destination"]).parent)
     copy = read_manifest(way.transport, "~" if destination == "." else destination, way.name)[0]
-    kept = _fetch(origin.environment, copy, folder, way)
+    kept = store_copies.keep(origin.environment, copy, folder, way)
     facts = str(PurePosixPath(copy.location).parent / f".{way.name}.facts")
     values = {
         "kind": Backup.Kind.DATABASE,
@@ -87,25 +72,6 @@ def keep_dump(origin: Origin, parameters: Mapping[str, Any], folder: str, way: W
     row = origin.keep(copy, parameters.get("service", ""), values)
     forget(way.transport, facts)
     return row
-
-
-def _fetch(environment: Environment, copy: Copy, folder: str, way: Way) -> str:
-    """Keep an encrypted copy of the dump in the store of backups; returns its name there."""
-    place = PurePosixPath(environment.project.slug, environment.key, folder)
-    name = str(place / f"{way.name[:8]}-{PurePosixPath(copy.location).name}")
-    try:
-        with stores.passing_folder() as passing:
-            stores.require_room(passing, copy.size)
-            target = passing / "dump"
-            # Not stopped half way: a worker that has to leave is followed by one that begins this copy anew.
-            moved = download(way.transport, copy.location, target, progress=way.progress, stop=lambda: False)
-            if moved.sha256 != copy.sha256:
-                raise ActionError(_("%s changed after it was dumped. Run the step again.") % copy.location)
-            return stores.put(target, name)
-    except TransferFailed as error:
-        raise ActionError(told(error)) from error
-    except stores.StoreError as error:
-        raise ActionError(str(error)) from error
 
 
 def _facts(way: Way, path: str) -> dict[str, Any] | None:

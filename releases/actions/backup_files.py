@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from releases.actions import store_copies
 from releases.actions.base import ActionError, Script, ScriptAction, StepContext
 from releases.actions.copies import Copy, Origin, read_manifest, series_of_files
 from releases.actions.explain import explain_tail, plain
@@ -23,7 +24,10 @@ _REASONS = {
 
 
 class BackupFiles(ScriptAction):
-    """Each copy has a name of its own; a link such as app.jar.bak names the newest. No old copy is ever touched."""
+    """Each copy has a name of its own; a link such as app.jar.bak names the newest. No old copy is ever touched.
+
+    With `store`, an encrypted copy of each is kept in the store, too.
+    """
 
     kind = "backup_files"
 
@@ -42,9 +46,13 @@ class BackupFiles(ScriptAction):
         copies = read_manifest(context.transport(), parameters["destination"], context.attempt.remote_id)
         service = parameters.get("service", "")
         rows = keep_files(origin_of(context), parameters["files"], copies, service)
-        context.evidence["backups"] = [
-            {"id": row.pk, "location": row.location, "size": row.size, "sha256": row.sha256} for row in rows
-        ]
+        made = [{"id": row.pk, "location": row.location, "size": row.size, "sha256": row.sha256} for row in rows]
+        context.evidence["backups"] = made
+        if parameters.get("store"):  # what the host has counts, even where the store takes no copy of it
+            store_copies.keep_each(rows, str(context.deployment.pk), store_copies.way_of(context))
+            context.evidence["backups"] = [
+                {**entry, "copy": row.copy_location} for entry, row in zip(made, rows, strict=True)
+            ]
 
     def explain(self, exit_code: int, tail: bytes) -> str:
         return explain_backup(tail, exit_code)

@@ -15,7 +15,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from releases import audit, lifecycle, way_back
-from releases.actions import backup_database, backup_files, brief
+from releases.actions import backup_database, backup_files, brief, store_copies
 from releases.actions.backed_up import BACKUP_ACTIONS
 from releases.actions.base import ActionError, NotApproved, Script
 from releases.actions.copies import Origin, read_manifest
@@ -213,12 +213,14 @@ def _judged(order: BackupOrder, step: PlannedStep, answer: brief.Answer, transpo
 def _rows(order: BackupOrder, step: PlannedStep, transport: Transport) -> list[Backup]:
     """The rows of what the script made. Raises ActionError, RemoteError."""
     origin = Origin(order.environment, order.host, order=order, created_by=order.asked_by)
-    parameters = step.parameters
+    parameters, way = step.parameters, store_copies.Way(transport, order.remote_id)
     if step.action == "backup_database":
-        way = backup_database.Way(transport, order.remote_id)
         return [backup_database.keep_dump(origin, parameters, f"order-{order.pk}", way)]
     copies = read_manifest(transport, parameters["destination"], order.remote_id)
-    return backup_files.keep_files(origin, parameters["files"], copies, parameters.get("service", ""))
+    rows = backup_files.keep_files(origin, parameters["files"], copies, parameters.get("service", ""))
+    if parameters.get("store"):
+        store_copies.keep_each(rows, f"order-{order.pk}", way)
+    return rows
 
 
 def _keep(order: BackupOrder, found: Found, mine: Q | None = None) -> None:
@@ -226,10 +228,11 @@ def _keep(order: BackupOrder, found: Found, mine: Q | None = None) -> None:
     with transaction.atomic():
         environment = Environment.objects.select_for_update(of=("self",), no_key=True).get(pk=order.environment_id)
         rows = Backup.objects.filter(order=order).order_by("pk")
-        if ending == OrderEnding.TAKEN and _was_disturbed(order, environment):
-            ending = OrderEnding.FAILED
-            problem = _("A deployment began while it was taken, so it may hold both versions. Take it again.")
-            rows.update(removed_at=clock.now(), removed_because=Removal.DISTURBED)
+        if rows and _was_disturbed(order, environment):
+            if ending == OrderEnding.TAKEN:
+                ending = OrderEnding.FAILED
+                problem = _("A deployment began while it was taken, so it may hold both versions. Take it again.")
+            rows.filter(removed_at=None).update(removed_at=clock.now(), removed_because=Removal.DISTURBED)
         if not errands.end(order, mine, ending=ending, problem=problem, output=found.output):
             return
         sizes = {row.name: row.size for row in rows}

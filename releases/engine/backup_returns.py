@@ -4,20 +4,21 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 from django.db import transaction
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from releases import audit, enrolment, stores
+from releases import audit, stores
+from releases.actions.base import ActionError, NotApproved
 from releases.actions.remote_words import told
 from releases.audit import Actor
-from releases.engine import errands, wake
+from releases.engine import errands, returning, wake
 from releases.engine.errors import Conflict, EngineError
-from releases.models import Backup, BackupReturn, Host, ReturnEnding, User
+from releases.engine.machines import Machines
+from releases.models import Backup, BackupReturn, ReturnEnding, User
+from releases.remote.archives import folder_digests
 from releases.remote.errors import ConnectionLost, HostUnreachable, RemoteError, TransferStopped
-from releases.remote.transfer import upload_file
 
 PARTS = ("asked_by", "backup__environment__project", "backup__host__environment")
 
@@ -74,30 +75,24 @@ def _sent(errand: BackupReturn, stop: Callable[[], bool]) -> Found | None:
     backup = errand.backup
     if backup.host is None:
         return Found(ReturnEnding.FAILED, _("The host of this backup is no longer known here."))
+    machines = Machines(backup.environment)
+    digests = folder_digests if backup.is_folder else stores.sha256_of
     try:
         with stores.passing_folder() as passing:
             copy = passing / "copy"
-            stores.get(backup.copy_location, copy, backup.sha256)
-            copy.chmod(0o600)
-            _send(errand, backup.host, copy, stop)
+            stores.get(backup.copy_location, copy, backup.sha256, digests)
+            returning.send(machines, backup, copy, errand.remote_id, stop)
     except TransferStopped:
         return None
     except (HostUnreachable, ConnectionLost) as error:
         return Found(ReturnEnding.UNREACHABLE, told(error))
     except RemoteError as error:
         return Found(ReturnEnding.FAILED, told(error))
-    except stores.StoreError as error:
+    except (stores.StoreError, ActionError, NotApproved) as error:
         return Found(ReturnEnding.FAILED, str(error))
-    return Found(ReturnEnding.SENT)
-
-
-def _send(errand: BackupReturn, host: Host, copy: Path, stop: Callable[[], bool]) -> None:
-    transport = enrolment.connect(host)
-    try:
-        place = errand.backup.location
-        upload_file(transport, copy, place, attempt=errand.remote_id, progress=lambda done, total: None, stop=stop)
     finally:
-        transport.close()
+        machines.close()
+    return Found(ReturnEnding.SENT)
 
 
 def _keep(errand: BackupReturn, found: Found, mine: Q | None = None) -> None:

@@ -31,6 +31,8 @@ REFUSALS = {
     "isfile": "{path} is a file on {machine}, not a folder.",
     "islink": "{path} is a symbolic link on {machine}: name the folder it stands for.",
     "nofile": "There is no file {path} on {machine}.",
+    "absent": "There is no folder {path} on {machine}.",
+    "unread": "The folder {path} on {machine} could not be read whole.",
     "short": "The transfer of {path} to {machine} was cut half way.",
     "differs": "What arrived at {path} on {machine} differs from what was sent.",
     "nostage": "The prepared copy of {path} on {machine} has disappeared.",

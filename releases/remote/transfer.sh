@@ -8,6 +8,7 @@
 #     folder-receive DESTINATION ATTEMPT             tar on stdin
 #     folder-swap DESTINATION ATTEMPT
 #     send PATH                                      a file's bytes on stdout
+#     send-folder PATH                               a tar of what a folder holds on stdout
 # Nothing is made visible before it is whole and checked; both changes are renames in one folder.
 set -u
 NONCE=$2 SH=$3 VERB=$4
@@ -141,6 +142,15 @@ send() {
   speak; sum "$DEST"
   say "state=done sha=$SUM"
 }
+send_folder() {
+  place "$1"
+  [ ! -L "$DEST" ] || refuse islink
+  [ -d "$DEST" ] || refuse absent
+  begin
+  speak
+  tar -cf - -C "$DEST" . 2>/dev/null || refuse unread
+  say state=done
+}
 
 case $VERB in
   file-begin) file_begin "$@" ;;
@@ -150,6 +160,7 @@ case $VERB in
   folder-receive) folder_receive "$@" ;;
   folder-swap) folder_swap "$@" ;;
   send) send "$@" ;;
+  send-folder) send_folder "$@" ;;
   check) ;;
   *) refuse badverb ;;
 esac

@@ -32,10 +32,11 @@ def _upload(parameters: Parameters, login: str) -> list[str]:
 
 def _backup_files(parameters: Parameters, login: str) -> list[str]:
     folder = parameters["destination"].rstrip("/")
-    return [
+    copies = [
         f"cp {'-r ' if entry['folder'] else ''}{_quoted(entry['path'])} {_quoted(folder + '/' + entry['link'])}"
         for entry in parameters["files"]
     ]
+    return [*copies, "encrypt, keep in the store"] if parameters["store"] else copies
 
 
 def _database(parameters: Parameters) -> str:
