@@ -15,8 +15,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 
 from releases import audit, lifecycle, way_back
-from releases.actions import backup_database, backup_files, brief, store_copies
-from releases.actions.backed_up import BACKUP_ACTIONS
+from releases.actions import backed_up, backup_database, backup_files, brief, store_copies
 from releases.actions.base import ActionError, NotApproved, Script
 from releases.actions.copies import Origin, read_manifest
 from releases.actions.remote_words import told
@@ -48,7 +47,7 @@ class Found:
 
 
 def steps_of(environment: Environment) -> list[dict[str, Any]]:
-    """The steps of the environment's runbook that make backups, as a plan would have them now.
+    """The steps of the environment's runbook that make backups, and its checks that do, as a plan would have them now.
 
     Raises EngineError where no plan can be made, or it backs nothing up.
     """
@@ -57,7 +56,7 @@ def steps_of(environment: Environment) -> list[dict[str, Any]]:
         raise EngineError(_("There is no release yet, so there is no plan that says what is backed up."))
     version = prepare.runbook_version(environment, None)
     content = plan.content_of(release, environment, version, f"{environment.local(clock.now()):%Y%m%d}")
-    steps = [step for step in content["steps"] if step["action"] in BACKUP_ACTIONS]
+    steps = backed_up.backing_up(content, {host.role: host for host in environment.hosts.all()})
     if not steps:
         sentence = _("The runbook of %s has no step that backs anything up.")
         raise EngineError(sentence % environment)

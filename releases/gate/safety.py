@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from releases import compatibility, lifecycle
-from releases.actions.backed_up import things
+from releases.actions.backed_up import backing_up, things
 from releases.actions.restorable import Signed
 from releases.gate.blocker import Blocker
 from releases.models import Backup, Deployment
@@ -48,7 +48,7 @@ def proved_backups(deployment: Deployment, now: datetime) -> list[Blocker]:
     if hours is None or deployment.undoes_id is not None:
         return []
     hosts = {host.role: host for host in environment.hosts.all()}
-    wanted = things(deployment.plan.content["steps"], hosts)
+    wanted = things(backing_up(deployment.plan.content, hosts), hosts)
     if not environment.deployments.filter(status=lifecycle.SUCCEEDED).exists():
         # Before the first deployment there may be no files to copy yet.
         wanted = [thing for thing in wanted if thing.kind == Backup.Kind.DATABASE]

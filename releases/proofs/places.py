@@ -6,12 +6,12 @@ from contextlib import contextmanager
 from django.utils.translation import gettext as _
 
 from releases import enrolment
+from releases.actions import filling
 from releases.actions.base import ActionError
 from releases.models import Deployment, Host
 from releases.remote.local import LocalTransport
 from releases.remote.transport import Transport
 from releases.runbooks.model import CONTROLLER
-from releases.runbooks.placeholders import substitute
 
 
 def host_of(deployment: Deployment, role: str) -> Host | None:
@@ -38,19 +38,9 @@ def machine(deployment: Deployment, role: str) -> Iterator[Transport]:
 
 def values(deployment: Deployment, role: str) -> dict[str, str]:
     """Every placeholder that is not secret, as the steps on that role have it."""
-    content = deployment.plan.content
-    totals = content["totals"]
-    found = {
-        "estimate_minutes": str(-(-totals["estimate"] // 60)),
-        "downtime_minutes": str(-(-totals["downtime"] // 60)),
-        **content["values"],
-    }
-    host = host_of(deployment, role)
-    if host is not None:
-        found |= {"server": host.address, "user": host.user}
-    return {name: value for name, value in found.items() if name not in content["secrets"]}
+    return filling.values(deployment.plan.content, host_of(deployment, role))
 
 
 def fill(text: str, deployment: Deployment, role: str) -> str:
     """A text of a check's parameters with its placeholders filled in. Raises PlaceholderError."""
-    return substitute(text, values(deployment, role), deployment.plan.content["secrets"])
+    return filling.fill(text, deployment.plan.content, host_of(deployment, role))

@@ -14,6 +14,7 @@ from releases.engine import backup_orders, backup_proofs, clock, daily_backups, 
 from releases.engine.errors import Conflict, EngineError
 from releases.models import AuditEvent, Backup, BackupOrder, BackupProof, Deployment, Environment
 from releases.way_back import WayBack
+from tests.engine.stage import runbook
 from tests.engine.team import Team
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -177,6 +178,31 @@ def test_a_time_that_was_just_set_is_not_made_up_for(ready: Team) -> None:
     assert not BackupOrder.objects.exists()
     daily_backups.order_due(clock.now() + timedelta(days=1))
     assert BackupOrder.objects.count() == 2
+
+
+def test_what_only_a_check_backs_up_is_taken_too(ready: Team) -> None:
+    """The written procedure has its files backed up by the checklist, not by a step."""
+    kept = ready.deploy_steps.pop(0)["parameters"]
+    files = [{**entry, "path": str(entry["path"]).replace(str(ready.app), "{app_folder}")} for entry in kept["files"]]
+    check = {"key": "kept", "title": {"ko": "파일 백업", "en": "Files kept"}, "proof": "backup_age"}
+    parameters = {"runs_on": "app", "files": files, "destination": kept["destination"], "service": "backend"}
+    variables = [{"name": "app_folder", "type": "path"}]
+    ready.environment.variables.create(name="app_folder", type="path", value=str(ready.app))
+    ready.world.save_runbook(runbook(ready.deploy_steps, [{**check, "parameters": parameters}], variables=variables))
+    orders = carry_out(order(ready))
+    assert [(one.step_key, one.ending, one.problem) for one in orders] == [
+        ("check:kept", "taken", ""),
+        ("data", "taken", ""),
+    ], [one.output for one in orders]
+    rows = Backup.objects.filter(order=orders[0]).order_by("pk")
+    assert [(row.name, row.service and row.service.key) for row in rows] == [
+        ("app.jar.bak", "backend"),
+        (".next.bak", "backend"),
+    ]
+    # Once a step does the same, the check's is not taken a second time.
+    ready.deploy_steps.insert(0, ready.step("files", "backup_files", kept))
+    ready.world.save_runbook(runbook(ready.deploy_steps, [{**check, "parameters": parameters}], variables=variables))
+    assert [step["key"] for step in backup_orders.steps_of(ready.environment)] == ["files", "data"]
 
 
 def test_a_runbook_that_backs_nothing_up_says_so(ready: Team) -> None:
