@@ -18,6 +18,7 @@ from releases.models.lease import held
 from releases.remote.faults import fault_point
 
 RETRIED = frozenset({lifecycle.FAILED, lifecycle.TIMED_OUT, lifecycle.ERRORED})
+PAGE_SECONDS = 0.5  # between two writes of the progress that the page shows
 
 
 @dataclass(frozen=True)

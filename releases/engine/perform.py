@@ -55,6 +55,7 @@ class Performance:
         # What was seen to run is never launched again, even where nothing of it is left on the machine.
         self._seen = attempt.last_seen_at is not None or attempt.source_offset > 0
         self._writer: LogWriter | None = None
+        self._tells = 0.0  # when the page is next told of progress (monotonic)
         self._ends, self._late = math.inf, False  # when the timeout of what works in this worker is over (monotonic)
         self.context = StepContext(
             deployment=run.deployment,
@@ -294,4 +295,6 @@ class Performance:
         return self._late or self.run.let_go() or self.run.cancelled()
 
     def _progress(self, done: int, total: int) -> None:
-        attempts.show_progress(self.attempt.pk, self.run.deployment.pk, self.run.token, done, total)
+        if time.monotonic() >= self._tells:
+            self._tells = time.monotonic() + attempts.PAGE_SECONDS
+            attempts.show_progress(self.attempt.pk, self.run.deployment.pk, self.run.token, done, total)
