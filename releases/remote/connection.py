@@ -14,6 +14,7 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import paramiko
 from fabric import Config, Connection
@@ -157,6 +158,7 @@ def _connect(target: Target) -> Connection:
             "timeout": target.connect_timeout,
             "banner_timeout": target.connect_timeout,
             "auth_timeout": target.connect_timeout,
+            "transport_factory": _quick_transport,
         },
     )
     connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
@@ -165,6 +167,14 @@ def _connect(target: Target) -> Connection:
     connection.connect_kwargs["sock"] = _open_socket(target.address, target.port, target.connect_timeout)
     _log_in(connection, target, pinned)
     return connection
+
+
+def _quick_transport(*arguments: Any, **options: Any) -> paramiko.Transport:
+    """Asks first for the ciphers that encrypt and authenticate in one pass: half the work of the others."""
+    transport = paramiko.Transport(*arguments, **options)
+    security = transport.get_security_options()
+    security.ciphers = sorted(security.ciphers, key=lambda name: "gcm" not in name)
+    return transport
 
 
 def _log_in(connection: Connection, target: Target, pinned: paramiko.PKey) -> None:

@@ -41,6 +41,18 @@ def test_it_runs_commands_and_keeps_both_outputs_apart(transport) -> None:
     assert (done.exit_code, done.stdout, done.stderr) == (3, b"in", b"err\n")
 
 
+def test_it_takes_the_quick_cipher_where_there_is_one(transport, tmp_path: Path) -> None:
+    assert transport._connection.transport.remote_cipher == "aes128-gcm@openssh.com"
+    older = Sshd(tmp_path / "older", "Ciphers aes256-ctr")
+    older.start()
+    try:
+        opened = open_transport(older.target)
+        assert opened._connection.transport.remote_cipher == "aes256-ctr"
+        opened.close()
+    finally:
+        older.stop()
+
+
 def test_it_sends_a_big_stdin_while_output_comes_back(transport) -> None:
     data = os.urandom(8_000_000)
     assert transport.execute("cat", data).stdout == data
