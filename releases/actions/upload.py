@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import asdict
+from typing import Any
 
 from django.utils.translation import gettext as _
 
@@ -11,11 +12,9 @@ from releases.actions.base import ActionError, DirectAction, StepContext
 from releases.actions.remote_words import told
 from releases.actions.texts import shown, size
 from releases.models import Artifact
-from releases.remote.errors import TransferFailed, TransferStopped
+from releases.remote.errors import TransferDiffers, TransferFailed, TransferStopped
 from releases.remote.folders import upload_folder
 from releases.remote.transfer import Transferred, upload_file
-
-PAGE_SECONDS = 0.5  # between two writes of the progress that the page shows
 
 
 class Upload(DirectAction):
@@ -28,22 +27,15 @@ class Upload(DirectAction):
         try:
             found = self._source(context)
             destination = _destination(context.parameters["destination"], found.path.name)
-            send = upload_folder if context.parameters.get("folder") else upload_file
-            moved = send(
-                context.transport(),
-                found.path,
-                destination,
-                attempt=context.attempt.remote_id,
-                progress=Progress(context),
-                stop=context.stop,
-            )
+            moved = _send(context, found, destination)
         except TransferStopped:
             return
         except TransferFailed as error:
+            if isinstance(error, TransferDiffers) and _reread(context, found) != found.sha256:
+                raise _changed(found) from error
             raise ActionError(told(error)) from error
         if moved.sha256 != found.sha256:
-            sentence = _("%s changed while it was sent. Wait until its build is over and try again.")
-            raise ActionError(sentence % found.path)
+            raise _changed(found)
         _tell(context, moved, destination)
 
     def _source(self, context: StepContext) -> Content:
@@ -62,23 +54,37 @@ class Upload(DirectAction):
 
 
 class Progress:
-    """Tells the page often and the log at each tenth."""
+    """Tells the page, and the log at each tenth."""
 
     def __init__(self, context: StepContext) -> None:
         self._context = context
-        self._began = self._told = time.monotonic()
+        self._began = time.monotonic()
         self._tenth = 0
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
-        if now - self._told >= PAGE_SECONDS:
-            self._told = now
-            self._context.progress(done, total)
+        self._context.progress(done, total)
         tenth = done * 10 // total if total else 10
         if tenth > self._tenth:
             self._tenth = tenth
             speed = size(int(done / max(now - self._began, 0.001)))
             self._context.say(f"{tenth * 10:3d} %  {size(done)} / {size(total)}  {speed}/s")
+
+
+def _send(context: StepContext, found: Content, destination: str) -> Transferred:
+    transport, attempt = context.transport(), context.attempt.remote_id
+    common: dict[str, Any] = {"attempt": attempt, "progress": Progress(context), "stop": context.stop}
+    if context.parameters.get("folder"):
+        return upload_folder(transport, found.path, destination, **common)
+    return upload_file(transport, found.path, destination, sha256=found.sha256, **common)
+
+
+def _reread(context: StepContext, found: Content) -> str:
+    return artifacts.read(context.deployment.release, str(found.path), bool(context.parameters.get("folder"))).sha256
+
+
+def _changed(found: Content) -> ActionError:
+    return ActionError(_("%s changed while it was sent. Wait until its build is over and try again.") % found.path)
 
 
 def _expected(context: StepContext, artifact: Artifact) -> str:

@@ -55,7 +55,7 @@ def _send_file(transport: Transport, backup: Backup, copy: Path, name: str, stop
     rights = {} if is_dump else backup.parameters
     mode, owner = rights.get("mode", PRIVATE), rights.get("owner", "")
     copy.chmod(int(mode, 8))
-    _upload(transport, copy, backup.location, name, stop)
+    _upload(transport, copy, backup.location, name, stop, backup.sha256)  # it was just found to be that
     if owner:  # only root can give a file to others; where it was somebody else's, root copied it
         ask(transport, _RIGHTS, {"path": backup.location, "mode": mode, "owner": owner})
 
@@ -85,8 +85,10 @@ def _send_folder(
         raise ActionError(_explain(answer.printed, status.exit_code))
 
 
-def _upload(transport: Transport, copy: Path, place: str, name: str, stop: Callable[[], bool]) -> None:
-    upload_file(transport, copy, place, attempt=name, progress=lambda done, total: None, stop=stop)
+def _upload(
+    transport: Transport, copy: Path, place: str, name: str, stop: Callable[[], bool], sha256: str = ""
+) -> None:
+    upload_file(transport, copy, place, attempt=name, progress=lambda done, total: None, stop=stop, sha256=sha256)
 
 
 def _explain(printed: bytes, exit_code: int) -> str:

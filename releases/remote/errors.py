@@ -83,6 +83,10 @@ class TransferFailed(RemoteError):
     mend = "Try again. What was there before is untouched."
 
 
+class TransferDiffers(TransferFailed):
+    """Something else arrived than was to be sent: either side's file changed, or the way damaged it."""
+
+
 class TransferStopped(RemoteError):
     code = "transfer_stopped"
     mend = "What was there before is untouched. The same attempt goes on where it stopped."

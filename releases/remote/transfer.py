@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Never
 
-from .errors import InvalidStep, NoSpace, TransferFailed, TransferStopped
+from .errors import InvalidStep, NoSpace, TransferDiffers, TransferFailed, TransferStopped
 from .scripts import DEFAULT_FOLDER, NAME, RemoteScript, package_text, require_tools
 from .transport import CHUNK, Completed, Stop, Transport
 
@@ -58,19 +58,21 @@ def upload_file(
     attempt: str,
     progress: Progress,
     stop: Stop,
+    sha256: str = "",
     folder: str = DEFAULT_FOLDER,
     shell: str = "sh",
 ) -> Transferred:
     """Put `source` in place of `destination` in one rename, keeping its permission bits.
 
-    The next call with the same `attempt` goes on where a cut one stopped. Raises NoSpace, ToolMissing,
-    TransferFailed, TransferStopped, ConnectionLost; what was there before is then untouched.
+    `sha256`: what `source` must hold, where that was read just now; it is not read twice then, and nothing else is put
+    in place. The next call with the same `attempt` goes on where a cut one stopped. Raises NoSpace, ToolMissing,
+    TransferDiffers, TransferFailed, TransferStopped, ConnectionLost; what was there before is then untouched.
     """
     started = time.monotonic()
     peer = Peer(transport, destination, attempt, stop, folder, shell)
     with source.open("rb") as file:
         status = os.fstat(file.fileno())
-        size, sha = status.st_size, _sha256(file, stop)
+        size, sha = status.st_size, sha256 or _sha256(file, stop)
         begun = peer.ask("file-begin", destination, attempt, str(size), sha)
         if begun.get("state") != "same":
             offset = int(begun.get("have", "0"))
@@ -91,10 +93,14 @@ def download(
     *,
     progress: Progress,
     stop: Stop,
+    sha256: str = "",
     folder: str = DEFAULT_FOLDER,
     shell: str = "sh",
 ) -> Transferred:
-    """Fetch a file; it appears at `destination` only when both sides computed the same SHA-256."""
+    """Fetch a file; it appears at `destination` only when both sides computed the same SHA-256.
+
+    `sha256`: what the machine's side computed earlier; it does not read the file once more then.
+    """
     started = time.monotonic()
     peer = Peer(transport, remote_path, "download", stop, folder, shell)
     partial = destination.with_name(f".{destination.name}.{os.getpid()}-{time.monotonic_ns()}.part")
@@ -113,12 +119,12 @@ def download(
                 if total:  # said on another stream, so it may come a little later
                     progress(file.tell(), max(total, file.tell()))
 
-            said = peer.ask("send", remote_path, write=write, said=hear)
+            said = peer.ask("send", remote_path, *(["known"] if sha256 else []), write=write, said=hear)
             size = file.tell()
             file.flush()
             os.fsync(file.fileno())
-        if said.get("sha") != digest.hexdigest():
-            raise TransferFailed(f"{remote_path} changed on {transport.name} while it was fetched.")
+        if (sha256 or said.get("sha")) != digest.hexdigest():
+            raise TransferDiffers(f"{remote_path} changed on {transport.name} while it was fetched.")
         partial.replace(destination)
         progress(size, size)
     finally:
@@ -156,7 +162,8 @@ class Peer:
         if why == "nospace":
             raise NoSpace(f"{self._machine} has {detail} bytes free for {self._path}: too few.")
         if why in REFUSALS:
-            raise TransferFailed(REFUSALS[why].format(path=self._path, machine=self._machine))
+            kind = TransferDiffers if why == "differs" else TransferFailed
+            raise kind(REFUSALS[why].format(path=self._path, machine=self._machine))
         raise TransferFailed(f"The transfer of {self._path} broke off on {self._machine}.")
 
 

@@ -2,11 +2,15 @@
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from django.utils.translation import override
 
-from releases.actions import artifacts
+from releases.actions import artifacts, upload
 from releases.models import Artifact
+from releases.remote.transfer import Transferred
+from releases.remote.transport import Transport
 from tests.engine.stage import STEP, Stage
 
 
@@ -100,3 +104,20 @@ def test_it_lets_go_when_told(stage: Stage) -> None:
     assert done.problem == ""
     assert "sha256" not in done.context.evidence
     assert not Path(stage.home / "app.jar").exists()
+
+
+def test_a_file_that_changes_while_it_is_sent_does_not_arrive(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    (stage.workspace / "app.jar").write_bytes(b"as it was read")
+    (stage.home / "app.jar").write_text("old")
+    send = upload.upload_file
+
+    def later(transport: Transport, source: Path, *arguments: Any, **options: Any) -> Transferred:
+        source.write_bytes(b"built anew meanwhile")
+        return send(transport, source, *arguments, **options)
+
+    monkeypatch.setattr(upload, "upload_file", later)
+    with override("en"):
+        done = stage.perform("upload", {"source": "app.jar", "destination": f"{stage.home}/app.jar"})
+    assert "app.jar changed while it was sent" in done.problem
+    assert (stage.home / "app.jar").read_text() == "old"
+    assert [path.name for path in stage.home.glob("*.jar*")] == ["app.jar"]

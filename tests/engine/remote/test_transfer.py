@@ -15,6 +15,7 @@ from releases.remote.errors import (
     NoSpace,
     RemoteError,
     ToolMissing,
+    TransferDiffers,
     TransferFailed,
     TransferStopped,
 )
@@ -174,3 +175,35 @@ def test_a_failed_download_leaves_nothing(transport, sshd: Sshd, jar: Path, tmp_
     with pytest.raises(RemoteError):
         download(transport, str(jar), target, progress=cut, stop=never)
     assert target.read_text() == "old" and list(target.parent.iterdir()) == [target]
+
+
+def test_only_what_was_read_before_is_put_in_place(put_file: Put, box: Path, jar: Path) -> None:
+    (box / "app.jar").write_text("old")
+    with pytest.raises(TransferDiffers):
+        put_file(jar, box / "app.jar", sha256=hashlib.sha256(b"something else").hexdigest())
+    assert [path.read_text() for path in box.iterdir()] == ["old"]
+    sha256 = hashlib.sha256(jar.read_bytes()).hexdigest()
+    assert put_file(jar, box / "app.jar", sha256=sha256).sha256 == sha256
+    assert (box / "app.jar").read_bytes() == jar.read_bytes()
+
+
+def test_a_download_is_checked_against_an_earlier_sum(transport, shell, jar: Path, tmp_path: Path) -> None:
+    target = tmp_path / "place" / "got"
+    target.parent.mkdir()
+    sha256 = hashlib.sha256(jar.read_bytes()).hexdigest()
+    download(transport, str(jar), target, progress=quiet, stop=never, sha256=sha256, shell=shell)
+    assert target.read_bytes() == jar.read_bytes()
+    jar.write_bytes(b"changed since")
+    with pytest.raises(TransferDiffers):
+        download(transport, str(jar), target, progress=quiet, stop=never, sha256=sha256, shell=shell)
+    assert hashlib.sha256(target.read_bytes()).hexdigest() == sha256 and list(target.parent.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("says", ["exit 1", "echo nonsense", "cat >/dev/null; exit 3"])
+def test_an_openssl_that_can_not_sum_up_is_not_needed(put_file: Put, box: Path, jar: Path, tmp_path, says) -> None:
+    program = tmp_path / "bin" / "openssl"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\n{says}\n")
+    program.chmod(0o755)
+    done = put_file(jar, box / "app.jar", shell=f"env PATH={program.parent}:{os.environ['PATH']} sh")
+    assert done.sha256 == hashlib.sha256((box / "app.jar").read_bytes()).hexdigest()
