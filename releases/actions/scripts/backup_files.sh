@@ -43,10 +43,13 @@ copy() {
     bytes=$(find "$part" -type f -exec stat -c %s {} + | awk '{ n += $1 } END { printf "%.0f", n }')
   else
     cp -pL "$path" "$part" || fail "backup: copying failed: $path"
-    sum_of "$path"
-    before=$SUM
+    made="$made $n.sum"
+    # Both are read at once, and only now: so a change while it was copied shows.
+    (sum_of "$path" && printf '%s\n' "$SUM" >"$part.sum" || fail "backup: copying failed: $path") &
     sum_of "$part"
-    [ "$SUM" = "$before" ] || fail "backup: changed while it was copied: $path"
+    wait $! || exit 1
+    [ "$SUM" = "$(cat "$part.sum")" ] || fail "backup: changed while it was copied: $path"
+    rm -f "$part.sum"
     bytes=$(stat -c %s "$part")
   fi
   name=$link-$step_suffix more=1

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from django.utils.translation import override
 
 from releases.models import Backup
 from tests.engine.stage import STEP, Stage
@@ -119,3 +120,12 @@ def test_a_failure_half_way_leaves_the_old_backup_as_it_was(stage: Stage, app: P
 def test_a_link_must_be_a_plain_name(stage: Stage, app: Path) -> None:
     hostile = {"files": [{"path": f"{app}/app.jar", "link": "../app/app.jar"}], "destination": f"{stage.home}/b"}
     assert "../app/app.jar" in stage.perform("backup_files", hostile).problem
+
+
+def test_a_file_that_changes_while_it_is_copied_is_not_kept(stage: Stage, app: Path) -> None:
+    shim(stage, "cp", f'/bin/cp "$@" && case $1 in -pL) echo more >>"{app}/app.jar" ;; esac')
+    with override("en"):
+        done = stage.perform("backup_files", parameters(stage.home))
+    assert done.problem.startswith(f"{app}/app.jar changed while it was copied.")
+    assert list((stage.home / "backup dir").iterdir()) == []
+    assert not Backup.objects.exists()
