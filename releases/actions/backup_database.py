@@ -15,6 +15,7 @@ from releases.actions.texts import shell_text, shown
 from releases.models import Backup
 
 REACHED_BY: Final = ("database", "user", "host", "port", "password_secret", "format", "service")
+SUMS: Final = "hash"  # how the rows of new dumps are summed up (fingerprint.sql)
 
 
 class BackupDatabase(ScriptAction):
@@ -47,6 +48,7 @@ def dump_script(parameters: Mapping[str, Any], name: str, lines: str) -> Script:
         "step_manifest": name,
         "step_fingerprint": shell_text("fingerprint.sql"),
         "step_sequences": shell_text("sequences.sql"),
+        "step_sums": SUMS,
         "step_shown": lines,
     }
     return Script(shell_text("machine.sh", "database.sh", "fingerprint.sh", "backup_database.sh"), data, secrets)

@@ -17,7 +17,8 @@ class FingerprintUnreadable(Exception):
 @dataclass
 class Fingerprint:
     """`tables`: name -> [rows, checksum]; `sequences`: name -> [lowest, highest value it had while it was read];
-    `extensions`: name -> version; `objects`: "kind name" of everything else that is defined; `size` in bytes.
+    `extensions`: name -> version; `objects`: "kind name" of everything else that is defined; `size` in bytes;
+    `sums`: how the checksums are made (fingerprint.sql): md5 is how it was before this was kept.
     """
 
     tables: dict[str, list[Any]] = field(default_factory=dict)
@@ -25,6 +26,7 @@ class Fingerprint:
     extensions: dict[str, str] = field(default_factory=dict)
     objects: list[str] = field(default_factory=list)
     size: int = 0
+    sums: str = "md5"
 
     @classmethod
     def parse(cls, lines: Iterable[str]) -> "tuple[Fingerprint, float | None]":
@@ -58,6 +60,8 @@ class Fingerprint:
             self.extensions[entry["extension"]] = entry["version"]
         elif "object" in entry:
             self.objects.append(f"{entry['object']} {entry['name']}")
+        elif "sums" in entry:
+            self.sums = str(entry["sums"])
         elif "size" in entry:
             self.size = int(entry["size"])
 

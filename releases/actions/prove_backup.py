@@ -154,6 +154,7 @@ def _values(backup: Backup, name: str, number: int) -> tuple[dict[str, str], tup
         "live": parameters["database"],
         "password": password,
         "local": "yes" if database.is_local(parameters) else "no",
+        "sums": (backup.facts or {}).get("sums", "md5"),
         "bytes": str((backup.facts or {}).get("size", backup.size)),
     }, secrets
 

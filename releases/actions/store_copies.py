@@ -17,7 +17,7 @@ from releases.actions.copies import Copy
 from releases.actions.remote_words import told
 from releases.models import Backup, Environment
 from releases.remote.archives import fetch_folder, folder_digests
-from releases.remote.errors import TransferFailed
+from releases.remote.errors import TransferDiffers, TransferFailed
 from releases.remote.transfer import download
 from releases.remote.transport import Transport
 
@@ -62,6 +62,8 @@ def keep(environment: Environment, copy: Copy, folder: str, way: Way, *, is_fold
             if copy.sha256 not in digests:
                 raise ActionError(_("%s changed after it was backed up. Run the step again.") % copy.location)
             return stores.put(target, f"{name}.tar" if is_folder else name)
+    except TransferDiffers as error:
+        raise ActionError(_("%s changed after it was backed up. Run the step again.") % copy.location) from error
     except TransferFailed as error:
         raise ActionError(told(error)) from error
     except stores.StoreError as error:
@@ -85,7 +87,10 @@ def keep_each(rows: Iterable[Backup], folder: str, way: Way) -> None:
 
 
 def _fetch(way: Way, copy: Copy, target: Path) -> Collection[str]:
-    return {download(way.transport, copy.location, target, progress=way.progress, stop=lambda: False).sha256}
+    moved = download(
+        way.transport, copy.location, target, progress=way.progress, stop=lambda: False, sha256=copy.sha256
+    )
+    return {moved.sha256}
 
 
 def _fetch_folder(way: Way, copy: Copy, target: Path) -> Collection[str]:

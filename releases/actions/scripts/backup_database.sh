@@ -1,7 +1,7 @@
 # shellcheck shell=sh disable=SC2154
 # Dumps a database into a file of its own: under another name first, and never over a file that is there.
 #   step_connection step_password step_format (plain or custom) step_destination step_manifest step_shown
-#   step_fingerprint step_sequences
+#   step_fingerprint step_sequences step_sums
 # The manifest, written last, beside the dump: one line "SHA256 BYTES SECONDS PATH". Beside it, ending in .facts, what
 # the database held, where that could be read.
 set -u
@@ -17,7 +17,9 @@ trap 'fingerprint_drops; rm -rf "$part" "$list" "$work"' EXIT
 trap 'exit 143' HUP INT TERM
 begin=$(date +%s)
 
-fingerprint_begins "$work" "$step_connection"
+# Beside pg_dump, and not in its way: one process of the server reads for the proof, however many it might use.
+fingerprint_begins "$work" "$step_connection" \
+  "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'max_parallel_workers_per_gather' \\g /dev/null"
 dump() { # OPTION...
   pg_dump --no-password "$@" --format="$step_format" --file="$part" --dbname="$step_connection"
 }
@@ -27,14 +29,15 @@ if [ -z "$SNAPSHOT" ] || ! dump --snapshot="$SNAPSHOT"; then # such as one conne
   dump || { rm -f "$part"; sleep 1; dump; } || # the server ends that session a little later
     fail "backup: pg_dump failed (exit code $?)"
 fi
-fingerprint_ends "$work" "$folder/.$step_manifest.facts" ||
-  printf 'backup: what the database holds could not be read, so a restore of this dump can not be proved\n' >&2
+fingerprint_rounds_off
 if [ "$step_format" = custom ]; then
   pg_restore --list "$part" >/dev/null || fail "backup: the dump is not whole"
 else
   tail -c 4096 "$part" | grep -q '^-- PostgreSQL database dump complete' || fail "backup: the dump is not whole"
 fi
 sum_of "$part"
+fingerprint_ends "$work" "$folder/.$step_manifest.facts" ||
+  printf 'backup: what the database holds could not be read, so a restore of this dump can not be proved\n' >&2
 bytes=$(stat -c %s "$part")
 
 case $file in

@@ -4,7 +4,7 @@
 #   step_server step_target_connection                            connections: to the server, to the throw-away database
 #   step_target step_live step_password                           its name, and that of the database that was dumped
 #   step_bytes step_local (yes: the server is on this machine)    what that database took on disk
-#   step_result step_fingerprint step_sequences step_shown        step_result: the file that tells what was found
+#   step_result step_fingerprint step_sequences step_sums step_shown        step_result: the file that tells what was found
 set -u
 umask 077
 printf '%s\n' "$step_shown"
@@ -80,5 +80,6 @@ fi
 took=$(seconds)
 printf 'restored in %s s\n' "$(awk "BEGIN { printf \"%.2f\", $took - $begin }")"
 fingerprint_begins "$work" "$step_target_connection"
+fingerprint_rounds_off
 fingerprint_ends "$work" "$result" || fail "proof: not read: $step_target"
 printf '{"restored": %s}\n' "$(awk "BEGIN { printf \"%.2f\", $took - $begin }")" >>"$result" || fail "proof: not read: $step_target"

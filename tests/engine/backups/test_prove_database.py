@@ -15,7 +15,7 @@ from django.utils.translation import override
 
 from cloudwiki.embedded.binaries import find_postgres
 from releases import lifecycle
-from releases.actions import prove_backup
+from releases.actions import backup_database, prove_backup
 from releases.actions.prove_backup import Proved
 from releases.models import Attempt, Backup
 from releases.remote.connection import open_transport
@@ -85,6 +85,7 @@ def prove(stage: Stage, backup: Backup) -> tuple[str, Proved | None]:
 def test_a_whole_dump_is_proved_and_nothing_is_left(stage: Stage, server: Server, backup: Backup) -> None:
     assert backup.facts is not None
     assert backup.facts["tables"]["public.meal"][0] == 3000
+    assert backup.facts["sums"] == "hash"
     assert backup.facts["extensions"].keys() == {"vector"}
     assert backup.facts["sequences"]["public.tickets"] == [41, 41]
     said, found = prove(stage, backup)
@@ -165,6 +166,19 @@ def test_a_damaged_dump_is_refuted(stage: Stage, server: Server, backup: Backup,
     backup.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     said, found = prove(stage, backup)
     assert said == "not restored" or (found is not None and found.differences), (said, found)
+
+
+def test_a_dump_of_an_earlier_version_is_summed_up_as_it_was(
+    stage: Stage, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backup_database, "SUMS", "md5")
+    assert stage.perform("backup_database", {**server.parameters, "destination": "dump"}).problem == ""
+    backup = Backup.objects.get()
+    assert backup.facts is not None and backup.facts.pop("sums") == "md5"  # not told at that time
+    said, found = prove(stage, backup)
+    assert (said, found and found.differences) == ("", [])
+    backup.facts["sums"] = "hash"
+    assert (other := prove(stage, backup)[1]) and "public.meal" in " ".join(other.differences)
 
 
 def test_a_dump_that_is_gone_and_one_without_facts(stage: Stage, backup: Backup) -> None:
