@@ -11,6 +11,7 @@ ANALYZE after a restore. Only ours also read each table for the proof, encrypt t
 
 from __future__ import annotations
 
+import os
 import statistics
 import sys
 from collections import defaultdict
@@ -47,6 +48,7 @@ def measure(megabytes: int = MEGABYTES, rounds: int = ROUNDS) -> Iterator[str]:
     with site(megabytes) as place:
         times = _rounds(place, rounds)
     yield f"a file of {megabytes} MB of noise, and a database of about that size; medians of {rounds} rounds"
+    yield f"load at the end {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors"
     for name, step, other in ROWS:
         ours = statistics.median(times[step])
         for act in (other, other + CHECKED):

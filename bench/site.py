@@ -114,7 +114,7 @@ def site(megabytes: int) -> Iterator[Site]:
 
     folder = Path(tempfile.mkdtemp(prefix="cloudwiki-bench-"))
     path = f"{find_postgres().path.parent}:{os.environ['PATH']}"
-    machine = Sshd(folder / "sshd", f"SetEnv PATH={path}")
+    machine = Sshd(folder / "sshd", f"SetEnv PATH={path} HOME={folder}/sshd/home")
     machine.start()
     try:
         with new_database() as server:
