@@ -54,6 +54,7 @@ PROJECT_OF: dict[type[Model], str] = {
     models.AttemptFile: "attempt__step__deployment__environment__project",
     models.Backup: "environment__project",
     models.BackupOrder: "environment__project",
+    models.KeptDatabase: "environment__project",
     models.Recovery: "deployment__environment__project",
     models.Outage: "probe__environment__project",
     models.AuditEvent: "project",

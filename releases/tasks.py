@@ -60,6 +60,14 @@ def erase_backup(backup_id: int) -> None:
 
 
 @shared_task
+def drop_kept_database(number: int) -> None:
+    """Drop a database that a restore kept and that was given up."""
+    from releases.engine.kept_databases import drop
+
+    drop(number)
+
+
+@shared_task
 def daily_backups() -> None:
     """Order the daily backups whose time has come."""
     from releases.engine import clock, daily_backups
@@ -69,10 +77,11 @@ def daily_backups() -> None:
 
 @shared_task
 def prune_backups() -> None:
-    """Remove the backups that are past their environment's rule."""
-    from releases.engine.retention import prune
+    """Remove the backups that are past their environment's rule, and what restores kept."""
+    from releases.engine import kept_databases, retention
 
-    prune()
+    retention.prune()
+    kept_databases.prune()
 
 
 @shared_task

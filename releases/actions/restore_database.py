@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from releases.actions import database
+from releases.actions import database, kept_database
 from releases.actions.base import ActionError, Script, ScriptAction, StepContext
 from releases.actions.explain import explain_tail, plain
 from releases.actions.restorable import dump_for
@@ -59,7 +59,8 @@ class RestoreDatabase(ScriptAction):
         parameters = context.parameters
         row = dump_for(context.deployment, parameters, context.attempt.host)
         before = names(parameters["database"], context.attempt.remote_id).before
-        context.evidence |= {"database": parameters["database"], "kept": before}
+        kept = kept_database.keep(context, row, before)
+        context.evidence |= {"database": parameters["database"], "kept": before, "kept_oid": kept.oid}
         context.evidence |= {"backup": row.pk, "location": row.location, "size": row.size, "sha256": row.sha256}
 
     def explain(self, exit_code: int, tail: bytes) -> str:
@@ -90,11 +91,10 @@ def restore_script(parameters: Mapping[str, Any], row: Backup, attempt: str, lin
         raise ActionError(_("%s can't be the name of a database here. Use one without line breaks.") % repr(live))
     secret, secrets = database.password(parameters)
     called = names(live, attempt)
-    # A database can't be renamed from within.
-    servers = [name for name in ("postgres", "template1") if name != live]
+    first, second = kept_database.servers(parameters)
     data = {
-        "step_server": database.connection({**parameters, "database": servers[0]}),
-        "step_other_server": database.connection({**parameters, "database": servers[-1]}),
+        "step_server": first,
+        "step_other_server": second,
         "step_new_connection": database.connection({**parameters, "database": called.new}),
         "step_password": secret,
         "step_local": "yes" if database.is_local(parameters) else "no",
@@ -102,6 +102,7 @@ def restore_script(parameters: Mapping[str, Any], row: Backup, attempt: str, lin
         "step_stem": called.stem,
         "step_new": called.new,
         "step_before": called.before,
+        "step_kept": kept_database.result_path(row, attempt),
         "step_location": row.location,
         "step_sum": row.sha256,
         "step_jobs": str(parameters.get("jobs", 1)),

@@ -10,6 +10,7 @@ from releases.models.compatibility import Compatibility
 from releases.models.deployment import Deployment, Lease
 from releases.models.environment import Environment, EnvironmentLock
 from releases.models.host import Host
+from releases.models.kept_database import KeptDatabase
 from releases.models.look import Look, LookEnding
 from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
 from releases.models.plan import Plan
@@ -46,6 +47,7 @@ __all__ = [
     "FolderRemoval",
     "Heartbeat",
     "Host",
+    "KeptDatabase",
     "Lease",
     "LogChunk",
     "Look",

@@ -76,6 +76,8 @@ WORDS: Final[dict[str, Promise]] = {
     "backup.remove": _("removed a backup"),
     "backup.erase": _("The bytes of a removed backup are gone"),
     "compatibility.set": _("said whether two services work together"),
+    "kept_database.remove": _("gave up a database that a restore kept"),
+    "kept_database.drop": _("A database that a restore kept was dropped"),
     "announcement.post": _("posted an announcement"),
     "admin.add": _("added in the admin"),
     "admin.change": _("changed in the admin"),

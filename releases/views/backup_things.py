@@ -14,6 +14,7 @@ from releases.engine.errors import EngineError
 from releases.models import Backup, BackupOrder, Environment
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.runbooks.model import LocalText
+from releases.views import kept_databases
 from releases.views.answers import verb
 from releases.views.run_state import local
 
@@ -28,13 +29,15 @@ def environment_backups(request: HttpRequest, number: int) -> HttpResponse:
     user = signed_in(request)
     found = permissions.get(Environment, user, Need.VIEW, *PARTS, pk=number)
     orders = [_order(row) for row in found.backup_orders.select_related("asked_by", "host")[:ORDERS]]
+    may_manage = permissions.may(user, Need.MANAGE, found.project_id)
     context: dict[str, Any] = {
         "environment": found,
         "orders": orders,
-        "is_busy": any(entry["order"].ended_at is None for entry in orders),
         "may_operate": permissions.may(user, Need.OPERATE, found.project_id),
-        "may_manage": permissions.may(user, Need.MANAGE, found.project_id),
+        "may_manage": may_manage,
+        **kept_databases.context_of(found, may_manage=may_manage),
     }
+    context["is_busy"] = context["is_dropping"] or any(entry["order"].ended_at is None for entry in orders)
     try:
         context["steps"] = _steps(found)
     except EngineError as error:

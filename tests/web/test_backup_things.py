@@ -11,7 +11,16 @@ from django.urls import reverse
 
 from releases import lifecycle
 from releases.engine import clock, start, wake
-from releases.models import AuditEvent, Backup, BackupOrder, Deployment, Environment, Membership
+from releases.models import (
+    Attempt,
+    AuditEvent,
+    Backup,
+    BackupOrder,
+    Deployment,
+    Environment,
+    KeptDatabase,
+    Membership,
+)
 from tests.factories import SIMPLE_RUNBOOK, World, make_user
 
 RUNBOOK = SIMPLE_RUNBOOK.replace(
@@ -66,6 +75,18 @@ def keep(world: World, **changes: Any) -> Backup:
 
 def dump(world: World, **changes: Any) -> Backup:
     return keep(world, **{"kind": "database", "name": "shop.sql", "series": "shop -:5432", **changes})
+
+
+def replaced(world: World, **changes: Any) -> KeptDatabase:
+    """A database that a rollback kept."""
+    number = KeptDatabase.objects.count()
+    step = world.draft().steps.order_by("position")[0]
+    attempt = Attempt.objects.create(step=step, number=1, remote_id=f"kept-{number}", status="dispatching")
+    values: dict[str, Any] = {
+        "environment": world.environment, "host": world.host, "runs_on": "app", "deployment": step.deployment,
+        "attempt": attempt, "name": f"shop_before_{number:08x}", "database": "shop", "size": 84_000_000, "oid": 7,
+    }  # fmt: skip
+    return KeptDatabase.objects.create(**values | changes)
 
 
 @pytest.mark.parametrize(
@@ -141,6 +162,7 @@ def test_the_number_of_queries_does_not_grow(person: Client, page: str, world: W
 
     keep(world)
     order("one")
+    replaced(world)
     backup = reverse("releases:backup", args=[keep(world).pk])
     for path in (page, backup):
         person.get(path)
@@ -150,6 +172,7 @@ def test_the_number_of_queries_does_not_grow(person: Client, page: str, world: W
         keep(world, series=f"other-{number}")
         dump(world)
         order(f"more-{number}")
+        replaced(world)
     with CaptureQueriesContext(connection) as many:
         assert [person.get(path).status_code for path in (page, backup)] == [200, 200]
     assert len(many) == len(few)
@@ -176,6 +199,46 @@ def test_a_backup_is_removed_by_hand_by_a_manager(person: Client, world: World) 
     listed = person.get("/backups/").content.decode()
     assert path not in listed
     assert path in person.get("/backups/?removed=on").content.decode()
+
+
+def test_a_kept_database_is_shown_and_dropped_by_a_manager(person: Client, page: str, world: World) -> None:
+    assert "Databases that rollbacks replaced" not in person.get(page).content.decode()
+    row = replaced(world)
+    verb = reverse("releases:drop_kept_database", args=[row.pk])
+    text = person.get(page).content.decode()
+    assert row.name in text and verb in text and "84.0 MB" in text and "It stays until a manager" in text
+    assert reverse("releases:deployment", args=[row.deployment_id]) in text
+    operator = make_user("operator")
+    Membership.objects.create(project=world.project, user=operator, can_operate=True)
+    other = Client(HTTP_HOST="localhost")
+    other.force_login(operator)
+    assert verb not in other.get(page).content.decode()
+    assert other.post(verb).status_code == 403
+    draft = world.draft()
+    Deployment.objects.filter(pk=draft.pk).update(status=lifecycle.RUNNING, started_at=clock.now())
+    text = person.get(page).content.decode()
+    assert "A deployment is active" in text and verb not in text
+    assert person.post(verb).status_code == 409
+    Deployment.objects.filter(pk=draft.pk).update(status=lifecycle.CANCELLED, finished_at=clock.now())
+    assert person.post(verb).status_code == 302
+    row.refresh_from_db()
+    assert (row.removed_by, row.removed_because) == (world.requester, "person")
+    text = person.get(page).content.decode()
+    assert "is being dropped" in text and verb not in text and 'hx-trigger="every 2s"' in text
+    assert person.post(verb).status_code == 409
+    event = AuditEvent.objects.get(action="kept_database.remove")
+    assert (event.target_name, event.detail["oid"]) == (row.name, 7)
+
+
+def test_what_became_of_kept_databases_is_told(person: Client, page: str, world: World) -> None:
+    gone = {"removed_at": clock.now(), "removed_because": "retention"}
+    replaced(world, **gone, problem="Somebody is connected.")
+    replaced(world, **gone, erased_at=clock.now())
+    Environment.objects.filter(pk=world.environment.pk).update(backup_days=14)
+    text = person.get(page).content.decode()
+    for words in ("not dropped", "Somebody is connected.", "past its time", "It is dropped after 14 days."):
+        assert words in text
+    assert 'hx-trigger="every 2s"' not in text
 
 
 def codes(deployment: Deployment) -> dict[str, str]:

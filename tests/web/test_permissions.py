@@ -15,6 +15,7 @@ from releases.models import (
     AttemptFile,
     Backup,
     DeployWindow,
+    KeptDatabase,
     Membership,
     Recovery,
     Step,
@@ -137,6 +138,14 @@ def rows(world: World) -> dict[str, int]:
             size=1,
             sha256="0" * 64,
             seconds=0.1,
+        ).pk,
+        "kept-databases": KeptDatabase.objects.create(
+            environment=world.environment,
+            deployment=deployment,
+            attempt=attempt,
+            runs_on="app",
+            name="shop_before_0123abcd",
+            database="shop",
         ).pk,
         "variables": Variable.objects.create(environment=world.environment, name="db_name", value="x").pk,
         "windows": DeployWindow.objects.create(

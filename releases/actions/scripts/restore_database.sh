@@ -3,6 +3,7 @@
 # and run again.
 #   step_server step_other_server step_new_connection    where to connect: to neither of the two, and to the new one
 #   step_database step_new step_before step_stem         names: live, new, what the live one is called afterwards
+#   step_kept    the file that says which database was kept
 #   step_password step_location step_sum step_jobs step_local (yes: the server is on this machine) step_shown
 # A new database is made closed and opened only once its comment says whose it is, so that whatever a killed run left
 # is known for sure: nobody else's database is ever dropped.
@@ -27,6 +28,13 @@ SQL
 }
 tell() {
   printf '%s  from %s  sha256 %s\nkept as %s\n' "$step_database" "$dump" "$step_sum" "$step_before"
+  # So that nothing else is ever dropped in its place; where it can't be said, nothing is.
+  { sql >"$step_kept" <<'SQL'
+SELECT oid, md5(coalesce(shobj_description(oid, 'pg_database'), '')),
+  CASE WHEN has_database_privilege(oid, 'CONNECT') THEN pg_database_size(oid) END
+  FROM pg_database WHERE datname = :'before';
+SQL
+  } 2>/dev/null || rm -f "$step_kept" || :
 }
 clean() { # drops what this or another run did not finish
   sql <<'SQL' >/dev/null

@@ -14,6 +14,7 @@ from psycopg.sql import SQL, Identifier
 from cloudwiki.embedded.binaries import find_postgres
 from releases.actions.base import ActionError
 from releases.actions.restore_database import restore_script
+from releases.models import KeptDatabase
 from tests.engine.actions.dumped import Server, back_up
 from tests.engine.actions.test_backup_files import shim
 from tests.engine.stage import Done, Stage
@@ -41,9 +42,11 @@ def test_the_data_are_as_they_were_and_the_new_ones_are_kept(stage: Stage, serve
     kept = done.context.evidence["kept"]
     assert server.others() == [kept] and len(kept.encode()) <= 63
     assert server.content(kept) == changed
+    noted = KeptDatabase.objects.get()
+    assert (noted.name, noted.database, noted.size is None) == (kept, server.name, False)
     assert done.context.evidence == {
-        "database": server.name, "kept": kept, "backup": row.pk, "location": row.location, "size": row.size,
-        "sha256": row.sha256,
+        "database": server.name, "kept": kept, "kept_oid": noted.oid, "backup": row.pk, "location": row.location,
+        "size": row.size, "sha256": row.sha256,
     }  # fmt: skip
     with server.session(server.name) as session:
         assert session.execute("INSERT INTO meal (name) VALUES ('next') RETURNING id").fetchone() == (501,)
