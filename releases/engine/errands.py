@@ -4,13 +4,16 @@ An errand is a row. Its name on the machine stays the same, so that a worker tha
 what that began. Safe to be delivered any number of times.
 """
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
+from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils.translation import override
 
@@ -40,13 +43,43 @@ class Pulse:
         self.errand, self.seen_at = errand, errand.seen_at
         self._next = time.monotonic() + PULSE
         self._is_ours = True
+        self._lock = threading.Lock()
 
     def __call__(self) -> bool:
-        if self._is_ours and time.monotonic() >= self._next:
-            self._next, now = time.monotonic() + PULSE, clock.now()
-            self._is_ours = self.mine().update(seen_at=now) == 1
-            self.seen_at = now
+        self._is_ours = self._is_ours and self.tell()
         return handover.wanted() or not self._is_ours
+
+    def tell(self) -> bool:
+        """Tell the row, if it is time to; False where it is no longer ours."""
+        with self._lock:
+            if time.monotonic() < self._next:
+                return True
+            now = clock.now()
+            if self.mine().update(seen_at=now) != 1:
+                return False
+            self._next, self.seen_at = time.monotonic() + PULSE, now
+            return True
+
+    @contextmanager
+    def by_itself(self) -> Iterator[None]:
+        """Tells the row during work that does not ask for long, such as sending a large copy to the store."""
+        over = threading.Event()
+
+        def tell() -> None:
+            try:
+                while not over.wait(PULSE):
+                    with suppress(*AWAY):
+                        self.tell()
+            finally:
+                connection.close()
+
+        teller = threading.Thread(target=tell, name="errand-pulse", daemon=True)
+        teller.start()
+        try:
+            yield
+        finally:
+            over.set()
+            teller.join(PULSE)
 
     def mine(self) -> QuerySet[Errand]:
         """The row, as long as no other worker took it over and it has not ended."""
@@ -60,7 +93,8 @@ def carry_out[E: Errand, F](errand: E, work: Callable[[E, Pulse], F | None], bro
     """
     pulse = Pulse(errand)
     try:
-        found = work(errand, pulse)
+        with pulse.by_itself():
+            found = work(errand, pulse)
     except AWAY:
         raise
     except Exception as error:

@@ -14,6 +14,7 @@ from releases.actions.explain import explain_tail, plain
 from releases.actions.texts import shell_text
 from releases.engine.machines import Machines
 from releases.models import Backup
+from releases.remote.archives import open_folders
 from releases.remote.errors import TransferStopped
 from releases.remote.transfer import upload_file
 from releases.remote.transport import Transport
@@ -69,6 +70,7 @@ def _send_folder(
         return
     # One that is given up half way is removed by transfers of later days, which know this sort of name.
     archive = path.parent / f".{path.name}.upload-{name}.tar"
+    open_folders(copy)
     copy.chmod(0o600)
     _upload(transport, copy, str(archive), name, stop)
     data = {"step_archive": str(archive), "step_location": str(path), "step_sum": backup.sha256, "step_name": name}

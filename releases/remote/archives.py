@@ -9,7 +9,7 @@ import hashlib
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from .errors import TransferFailed
 from .scripts import DEFAULT_FOLDER
@@ -56,8 +56,7 @@ def folder_digests(archive: Path) -> set[str]:
     links: dict[bytes, bytes] = {}
     folders: list[bytes] = []
     try:
-        # stream: no list of all members is kept. The stubs don't know it yet.
-        with tarfile.open(archive, "r:", encoding="utf-8", errors="surrogateescape", stream=True) as tar:  # type: ignore[call-overload]
+        with _members(archive) as tar:
             for member in tar:
                 name = _name(member.name)
                 if member.isdir():
@@ -74,6 +73,48 @@ def folder_digests(archive: Path) -> set[str]:
         raise TransferFailed(f"{archive.name} is not a whole tar of a folder.") from error
     others = [*folders, *(name + b" -> " + target.rstrip(b"\n") for name, target in links.items())]
     return {_listing([*others, *(_line(name, value, style) for name, value in sums.items())]) for style in _STYLES}
+
+
+def open_folders(archive: Path) -> None:
+    """Let the folders of a tar be written in until all is unpacked: BusyBox closes those that are closed too early.
+
+    Their own permission bits come once more at the end; BusyBox, where it is not root, leaves them open then.
+    """
+    closed, end = [], 0
+    with _members(archive) as tar:
+        for member in tar:
+            end = member.offset_data + (
+                -(-member.size // tarfile.BLOCKSIZE) * tarfile.BLOCKSIZE if member.isreg() else 0
+            )
+            if member.isdir() and member.mode & 0o700 != 0o700:
+                closed.append(member)
+    if not closed:
+        return
+    with archive.open("r+b") as file:
+        for member in closed:
+            _set_mode(file, member.offset_data - tarfile.BLOCKSIZE, member.mode | 0o700)
+        file.seek(end)
+        for member in reversed(closed):
+            file.write(member.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape"))
+        file.write(b"\0" * (tarfile.BLOCKSIZE * 2))
+        file.truncate()
+
+
+def _members(archive: Path) -> tarfile.TarFile:
+    # stream: no list of all members is kept. The stubs don't know it yet.
+    options: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "stream": True}
+    return tarfile.TarFile.open(archive, "r:", **options)
+
+
+def _set_mode(file: BinaryIO, at: int, mode: int) -> None:
+    """Change the permission bits in the header at this place, and its checksum."""
+    file.seek(at)
+    head = bytearray(file.read(tarfile.BLOCKSIZE))
+    head[100:108] = b"%07o\0" % mode
+    head[148:156] = b" " * 8
+    head[148:156] = b"%06o\0 " % sum(head)
+    file.seek(at)
+    file.write(head)
 
 
 def _sum(tar: tarfile.TarFile, member: tarfile.TarInfo) -> str:

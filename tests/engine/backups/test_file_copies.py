@@ -6,6 +6,8 @@ import os
 import shutil
 import subprocess
 import tarfile
+import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,9 +20,9 @@ from releases import stores
 from releases.actions import store_copies
 from releases.actions.texts import shell_text
 from releases.audit import Actor
-from releases.engine import backup_orders, backup_proofs, backup_returns, clock, handover, retention, returning
+from releases.engine import backup_orders, backup_proofs, backup_returns, clock, errands, handover, retention, returning
 from releases.models import AuditEvent, Backup, BackupReturn, Deployment, Removal
-from releases.remote.archives import folder_digests
+from releases.remote.archives import folder_digests, open_folders
 from tests.emulators.s3 import BUCKET, S3Server
 from tests.engine.actions.test_backup_files import parameters, shim
 from tests.engine.remote.test_folders import make_tree, same
@@ -182,6 +184,32 @@ def test_a_tar_says_what_the_host_says_of_its_folder(tmp_path: Path, packer: lis
     assert said in folder_digests(archive)
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can act as somebody else")
+@pytest.mark.parametrize("packer", [["tar"], ["busybox", "tar"]])
+@pytest.mark.parametrize("unpacker", [["tar"], ["busybox", "tar"]])
+def test_folders_that_nobody_may_write_in_are_unpacked_by_anybody(packer: list[str], unpacker: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        place = Path(name)
+        place.chmod(0o777)
+        closed = place / "tree" / ("long name " * 20) / "closed"
+        (closed / "inner").mkdir(parents=True)
+        (closed / "inner" / "file").write_text("x")
+        (closed / "empty").mkdir(0o500)
+        (closed / "inner").chmod(0o555)
+        closed.chmod(0o511)
+        archive, back = place / "tree.tar", place / "back"
+        subprocess.run([*packer, "-cf", archive, "-C", place / "tree", "."], check=True)
+        before = folder_digests(archive)
+        open_folders(archive)
+        assert not before & folder_digests(archive), "only now are folders in it twice"
+        archive.chmod(0o644)
+        subprocess.run(["mkdir", back], check=True, user="nobody")
+        subprocess.run([*unpacker, "-xpf", archive, "-C", back], check=True, user="nobody")
+        assert (back / closed.relative_to(place / "tree") / "inner" / "file").read_text() == "x"
+        # BusyBox leaves the permission bits of a folder that is there already.
+        assert same(back, place / "tree") == (unpacker == ["tar"])
+
+
 def test_a_store_that_fills_up_fails_the_step_and_the_hosts_copies_stay(
     stage: Stage, app: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,6 +342,29 @@ def test_a_worker_that_stops_while_it_unpacks_is_followed(
     made.refresh_from_db()
     assert made.ending == "sent", made.problem
     assert same(Path(folder.location), app / ".next") and left_in(stage.home / "backup dir") == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_that_is_busy_for_long_is_not_taken_for_dead(
+    stage: Stage, app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert back_up(stage).problem == ""
+    jar, _folder = rows()
+    user, get, seen = stage.world.requester, stores.get, []
+    made = backup_returns.ask(jar, user, Actor(user))
+
+    def slowly(*arguments: Any) -> None:
+        for _turn in range(10):
+            time.sleep(0.1)
+            seen.append(BackupReturn.objects.values_list("seen_at", flat=True).get(pk=made.pk))
+        get(*arguments)
+
+    monkeypatch.setattr(errands, "PULSE", 0.1)
+    monkeypatch.setattr(stores, "get", slowly)
+    backup_returns.carry_out(made.pk)
+    made.refresh_from_db()
+    assert (made.ending, made.problem) == ("sent", "")
+    assert len(set(seen)) > 3
 
 
 @pytest.mark.django_db(transaction=True)
