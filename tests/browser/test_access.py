@@ -28,7 +28,7 @@ NOT_PAGES = {"events", "live", "log_lines", "log_raw", "attempt_file", "runbook_
 
 POSTS = {pattern.name for pattern in urls.deployment_verbs} | {
     *("add_artifact", "record_artifact", "validate_runbook", "scan_host", "pin_host", "unpin_host", "check_host"),
-    *("prove_backup", "take_backups", "remove_backup", "return_backup", "say_compatibility"),
+    *("prove_backup", "take_backups", "remove_backup", "return_backup", "say_compatibility", "drop_kept_database"),
     *("lock", "unlock", "take_over", "set_variable", "add_window", "set_probe", "delete_variable", "remove_window"),
 }
 
