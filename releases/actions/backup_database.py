@@ -24,7 +24,8 @@ class BackupDatabase(ScriptAction):
     kind = "backup_database"
 
     def script(self, context: StepContext) -> Script:
-        return dump_script(context.parameters, context.attempt.remote_id, shown(context.planned.lines))
+        lines = shown(context.planned.lines)
+        return dump_script(context.parameters, context.attempt.remote_id, lines, origin_of(context))
 
     def succeeded(self, context: StepContext) -> None:
         folder = str(context.deployment.pk)
@@ -37,13 +38,15 @@ class BackupDatabase(ScriptAction):
         return explain_backup(tail, exit_code)
 
 
-def dump_script(parameters: Mapping[str, Any], name: str, lines: str) -> Script:
+def dump_script(parameters: Mapping[str, Any], name: str, lines: str, origin: Origin) -> Script:
     """The script that dumps a database; `name` makes its results its own."""
     secret, secrets = database.password(parameters)
     data = {
         "step_connection": database.connection(parameters),
         "step_password": secret,
         "step_format": parameters.get("format", "plain"),
+        "step_jobs": str(parameters.get("jobs", 1)),
+        "step_expected": str(_last_size(origin, series_of_dump(parameters))),
         "step_destination": parameters["destination"],
         "step_manifest": name,
         "step_fingerprint": shell_text("fingerprint.sql"),
@@ -52,6 +55,12 @@ def dump_script(parameters: Mapping[str, Any], name: str, lines: str) -> Script:
         "step_shown": lines,
     }
     return Script(shell_text("machine.sh", "database.sh", "fingerprint.sh", "backup_database.sh"), data, secrets)
+
+
+def _last_size(origin: Origin, series: str) -> int:
+    """Bytes of the newest dump of the same database, which the next one will take about; 0 where there is none."""
+    rows = origin.environment.backups.filter(kind=Backup.Kind.DATABASE, host=origin.host, series=series)
+    return rows.order_by("-created_at").values_list("size", flat=True).first() or 0
 
 
 def keep_dump(origin: Origin, parameters: Mapping[str, Any], folder: str, way: Way) -> Backup:

@@ -186,7 +186,8 @@ def _forget(order: BackupOrder, answer: brief.Answer | None) -> None:
 def _script(order: BackupOrder, step: PlannedStep) -> Script:
     lines, parameters = shown(step.lines), step.parameters
     if step.action == "backup_database":
-        return backup_database.dump_script(parameters, order.remote_id, lines)
+        origin = Origin(order.environment, order.host, order=order)
+        return backup_database.dump_script(parameters, order.remote_id, lines, origin)
     return backup_files.files_script(
         parameters["files"], parameters["destination"], f"b{order.pk}", order.remote_id, lines
     )

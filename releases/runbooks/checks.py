@@ -43,6 +43,7 @@ def check(source: Source) -> None:
         _place(source, path, step)
         _times(source, path, step)
         _secret_parameter(source, path, step, known)
+        _side_by_side(source, path, step)
         _texts(source, path, step, _parameters_schema("action", step), known)
     for index, item in _entries(source, "checklist"):
         _texts(source, ("checklist", index), item, _parameters_schema("proof", item), known)
@@ -185,6 +186,15 @@ def _secret_parameter(source: Source, path: Path, step: dict[str, Any], known: _
         message = _("%(name)s is not a declared secret.")
         mend = _("Declare it under variables with type: secret.")
         source.add((*path, "parameters", "password_secret"), message, mend, name=name)
+
+
+def _side_by_side(source: Source, path: Path, step: dict[str, Any]) -> None:
+    parameters = step.get("parameters")
+    if step.get("action") != "backup_database" or not isinstance(parameters, dict):
+        return
+    if isinstance(parameters.get("jobs"), int) and parameters["jobs"] > 1 and parameters.get("format") != "custom":
+        message, mend = _("A plain dump is made by one process."), _("Set format: custom, or remove jobs.")
+        source.add((*path, "parameters", "jobs"), message, mend)
 
 
 def _texts(source: Source, path: Path, entry: dict[str, Any], schema: dict[str, Any], known: _Names) -> None:

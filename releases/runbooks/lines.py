@@ -46,6 +46,7 @@ def _database(parameters: Parameters) -> str:
 
 def _backup_database(parameters: Parameters, login: str) -> list[str]:
     form = "-Fc " if parameters["format"] == "custom" else ""
+    form = f"-Fd -j {parameters['jobs']} " if parameters.get("jobs", 1) > 1 else form
     return [f"pg_dump {form}{_database(parameters)} > {_quoted(parameters['destination'])}"]
 
 

@@ -1,6 +1,12 @@
 # shellcheck shell=sh disable=SC2154
 # The password of a database reaches its programs by a file that only this step can read.
 #   step_password: name of the secret, or nothing
+unpacked() { # FILE FOLDER: into DUMP what pg_restore reads; a dump that several processes made is unpacked there first
+  DUMP=$1
+  [ "$(dd if="$1" bs=1 skip=257 count=5 2>/dev/null)" = ustar ] || return 0
+  rm -rf "$2" && mkdir "$2" && tar -C "$2" -xf "$1" || return
+  DUMP=$2
+}
 password_file() {
   [ -n "$step_password" ] || return 0
   PGPASSFILE=$CLOUDWIKI_SECRETS/pgpass

@@ -36,7 +36,7 @@ SELECT format('DROP DATABASE IF EXISTS %I', datname) FROM pg_database
     AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datname = pg_database.datname) \gexec
 SQL
 }
-leave() { fingerprint_drops; rm -rf "$work" "$work.err"; forget >/dev/null 2>&1; }
+leave() { fingerprint_drops; rm -rf "$work" "$work.err" "$work.d"; forget >/dev/null 2>&1; }
 seconds() { cut -d' ' -f1 /proc/uptime; }
 
 data=''
@@ -60,7 +60,8 @@ SQL
 
 restore() {
   if [ "$step_format" = custom ]; then
-    pg_restore --no-password --exit-on-error --no-owner --no-privileges --dbname="$step_target_connection" "$dump"
+    unpacked "$dump" "$work.d" || return
+    pg_restore --no-password --exit-on-error --no-owner --no-privileges --dbname="$step_target_connection" "$DUMP"
   else
     psql --no-psqlrc --no-password --quiet --set=ON_ERROR_STOP=1 --single-transaction --output=/dev/null \
       --dbname="$step_target_connection" --file="$dump"

@@ -12,7 +12,7 @@ printf '%s\n' "$step_shown"
 command -v psql >/dev/null || fail "psql: not found"
 password_file
 whole "$step_location"
-dump=$WHOLE connection=$step_server mark="cloudwiki: a restore of $step_database that is not finished"
+dump=$WHOLE pieces=${WHOLE%/*}/.$step_new.d connection=$step_server mark="cloudwiki: a restore of $step_database that is not finished"
 
 sql() { # OPTIONS, statements on stdin; the values come as psql variables
   psql --no-psqlrc --no-password --quiet --no-align --tuples-only --set=ON_ERROR_STOP=1 --set=live="$step_database" \
@@ -76,9 +76,11 @@ ALTER DATABASE :"new" ALLOW_CONNECTIONS true;
 SQL
 }
 restore() {
-  if [ "$(head -c 5 "$dump")" = PGDMP ]; then
+  unpacked "$dump" "$pieces" || return
+  if [ -d "$DUMP" ] || [ "$(head -c 5 "$DUMP")" = PGDMP ]; then
     command -v pg_restore >/dev/null || fail "pg_restore: not found"
-    pg_restore --exit-on-error --no-password --jobs="$step_jobs" --dbname="$step_new_connection" "$dump" || return
+    pg_restore --exit-on-error --no-password --jobs="$step_jobs" --dbname="$step_new_connection" "$DUMP" || return
+    rm -rf "$pieces"
   else
     psql --no-psqlrc --no-password --quiet --set=ON_ERROR_STOP=1 --single-transaction \
       --dbname="$step_new_connection" --file="$dump" >/dev/null || return
@@ -160,7 +162,7 @@ sum_of "$dump"
 [ "$SUM" = "$step_sum" ] || fail "restore: damaged: $dump"
 clean || fail "restore: left over: $step_database"
 room
-trap 'clean' EXIT
+trap 'clean; rm -rf "$pieces"' EXIT
 trap 'exit 143' HUP INT TERM
 create || fail "restore: could not create: $step_new"
 restore || fail "restore: could not restore: $dump"

@@ -56,6 +56,17 @@ def test_a_dump_is_whole_copied_here_and_never_overwritten(
     assert not list(stage.home.glob(".*.part"))
 
 
+def test_too_little_room_for_what_the_last_one_took_is_found_first(stage: Stage, server: Server) -> None:
+    first = dump(stage, server)
+    kept = Path(first.context.evidence["location"]).read_bytes()
+    Backup.objects.update(size=10**15)
+    with override("en"):
+        refused = dump(stage, server)
+    assert refused.problem.startswith("Too little room for the backup: 1074218750000 kB needed"), refused.problem
+    assert Path(first.context.evidence["location"]).read_bytes() == kept and Backup.objects.count() == 1
+    assert len(list(stage.home.glob("backup_*.sql"))) == 1 and not list(stage.home.glob(".*.part"))
+
+
 def test_a_custom_dump_can_be_listed(stage: Stage, server: Server) -> None:
     done = dump(stage, server, format="custom", destination=f"{stage.home}/made/now/db.dump")
     assert done.problem == ""

@@ -29,7 +29,7 @@ HOSTILE = 'x\'; DROP TABLE meal; --"q" \\ $(id) :new -r'
 
 
 @pytest.mark.parametrize("server", ["plain name", HOSTILE, "ㄱ" * 15], indirect=True)
-@pytest.mark.parametrize("form", ["plain", "custom"])
+@pytest.mark.parametrize("form", ["plain", "custom", "side by side"])
 def test_the_data_are_as_they_were_and_the_new_ones_are_kept(stage: Stage, server: Server, form: str) -> None:
     before, properties = server.content(), server.properties()
     row = back_up(stage, server, form)
@@ -37,6 +37,7 @@ def test_the_data_are_as_they_were_and_the_new_ones_are_kept(stage: Stage, serve
     changed = server.content()
     done = restore(stage, server, jobs=2)
     assert done.problem == "", done.log
+    assert not [path for path in (stage.home / "dumps here").iterdir() if path.name.endswith(".d")]
     assert server.content() == before
     assert server.properties() == properties
     kept = done.context.evidence["kept"]

@@ -2,6 +2,7 @@
 
 import hashlib
 import subprocess
+import tarfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
@@ -166,6 +167,24 @@ def test_a_damaged_dump_is_refuted(stage: Stage, server: Server, backup: Backup,
     backup.sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
     said, found = prove(stage, backup)
     assert said == "not restored" or (found is not None and found.differences), (said, found)
+
+
+def test_a_dump_that_several_processes_made(stage: Stage, server: Server) -> None:
+    parameters = {**server.parameters, "format": "custom", "jobs": 3, "destination": "dump"}
+    done = stage.perform("backup_database", parameters)
+    assert done.problem == "" and "pg_dump -Fd -j 3" in done.log, done.log
+    backup, path = Backup.objects.get(), stage.home / "dump"
+    said, found = prove(stage, backup)
+    assert (said, found and found.differences) == ("", [])
+    assert [left.name for left in stage.home.glob(".*") if left.name.endswith((".d", ".part", ".work"))] == []
+    whole = path.read_bytes()
+    with tarfile.open(path) as parts:
+        largest = max(parts.getmembers(), key=lambda part: part.size)
+        middle = largest.offset_data + largest.size // 2
+    for damaged in (whole[: len(whole) // 2], whole[:middle] + bytes([whole[middle] ^ 1]) + whole[middle + 1 :], b""):
+        path.write_bytes(damaged)
+        backup.sha256 = hashlib.sha256(damaged).hexdigest()
+        assert prove(stage, backup) == ("not restored", None)
 
 
 def test_a_dump_of_an_earlier_version_is_summed_up_as_it_was(

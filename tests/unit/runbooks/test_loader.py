@@ -125,6 +125,7 @@ ACTIONS = [
     ("backup_files", "{files: [{path: /a}], destination: /b}", "files[0]", "link is missing"),
     ("backup_database", "{database: a, format: tar}", "format", "tar"),
     ("backup_database", "{database: a, password_secret: db_name}", "password_secret", "not a declared secret"),
+    ("backup_database", "{database: a, jobs: 2}", "jobs", "made by one process"),
     ("restore_files", "{files: []}", "files", "empty"),
     ("restore_files", "{files: [{path: /a, link: b}], destination: /b}", "destination", "not known"),
     ("restore_database", "{database: a, jobs: 0}", "jobs", "outside"),
