@@ -8,6 +8,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from releases import audit, lifecycle
+from releases.actions.restorable import RESTORING
 from releases.audit import Actor
 from releases.models import Compatibility, Deployment, Release, Service, User
 from releases.way_back import WayBack
@@ -35,13 +36,15 @@ class Pair:
     other: Part
     works: bool | None
     known: Compatibility | None = None
+    stopped: int | None = None  # the deployment that stopped half way, so that nobody knows what the other runs
 
 
 def beside(way: WayBack) -> list[Pair]:
     """The pairs that would run together after a rollback of one service: it as it was, each other one as it is now.
 
     A database whose schema, or a proxy whose configuration, none of the undone releases changed is the same in both.
-    Where Cloud Wiki does not know what ran before, nothing can be known of it either. A fixed number of queries.
+    Where Cloud Wiki does not know what ran before, nothing can be known of it either, nor where a deployment or a
+    rollback stopped half way since. A fixed number of queries.
     """
     service, to = way.service, way.target()
     if service is None or to is None:
@@ -49,13 +52,15 @@ def beside(way: WayBack) -> list[Pair]:
     undone = [deployment.plan.content["release"] for deployment in way.together()]
     changed = {kind for kind, fact in _UNCHANGED.items() if any(content[fact] for content in undone)}
     own, back, said = Part(service, to), _put_back(way.undoes), _said_of(service, to)
+    stopped = _stopped(way.undoes)
     found = []
     for other in service.project.services.exclude(pk=service.pk):
         if other.kind in _UNCHANGED and other.kind not in changed:
             continue
         part = Part(other, back.get(other.pk, way.undoes.release))
-        row = said.get((other.pk, part.release.pk))
-        found.append(Pair(own, part, row.works if row else None, row))
+        half = stopped.get(other.pk) or stopped.get(None)
+        row = None if half else said.get((other.pk, part.release.pk))
+        found.append(Pair(own, part, row.works if row else None, row, half))
     return found
 
 
@@ -71,9 +76,11 @@ def broken(way: WayBack) -> str:
 def see(rollback: Deployment) -> None:
     """Keep what a partial rollback that succeeded has shown to run together; a person's word stands above it."""
     way = WayBack.of(rollback)
-    if way is None:
+    if way is None or _left_out(rollback):
         return
     for pair in beside(way):
+        if pair.stopped:
+            continue
         values = {"works": True, "deployment": rollback, "decided_at": timezone.now()}
         Compatibility.objects.get_or_create(
             **_key(pair.one, pair.other), defaults={"project": pair.one.service.project, **values}
@@ -116,6 +123,26 @@ def _put_back(undoes: Deployment) -> dict[int, Release]:
     """By service the release that a partial rollback put back while the deployment stands."""
     rows = undoes.rollbacks.filter(status=lifecycle.SUCCEEDED, only_service__isnull=False).select_related("release")
     return {row.only_service_id: row.release for row in rows.order_by("started_at") if row.only_service_id}
+
+
+def _stopped(undoes: Deployment) -> dict[int | None, int]:
+    """What stopped half way, by service (None: all of them), unless a success of the same came after it."""
+    found: dict[int | None, int] = {}
+    if undoes.status != lifecycle.SUCCEEDED:
+        found[None] = undoes.pk
+    for row in undoes.rollbacks.filter(started_at__isnull=False).order_by("started_at"):
+        if row.status in lifecycle.STOPPED:
+            found[row.only_service_id] = row.pk
+        elif row.status == lifecycle.SUCCEEDED:
+            found.pop(row.only_service_id, None)
+    return found
+
+
+def _left_out(rollback: Deployment) -> bool:
+    """Whether a person skipped a step that puts something back, so that nothing was shown by its success."""
+    planned = [step for step in rollback.plan.content["steps"] if not step["skipped_because"]]
+    keys = [step["key"] for step in planned if step["action"] in RESTORING]
+    return rollback.steps.filter(key__in=keys, status=lifecycle.SKIPPED).exists()
 
 
 def _said_of(service: Service, release: Release) -> dict[tuple[int, int], Compatibility]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
@@ -32,14 +33,20 @@ class WayBack:
         """The one that what ran before it is wanted back."""
         return self.first or self.undoes
 
+    @cached_property
+    def begins(self) -> Deployment | None:
+        """The first that is undone, where it is not `undoes` itself; also one that had stopped before the earliest."""
+        first = self.together()[0]
+        return None if first == self.undoes else first
+
     @property
     def key(self) -> tuple[int, int | None, int | None]:
-        """The same for the same way."""
-        return self.undoes.pk, self.first.pk if self.first else None, self.service.pk if self.service else None
+        """The numbers that the row of its rollback holds of it."""
+        return self.undoes.pk, self.begins.pk if self.begins else None, self.service.pk if self.service else None
 
     def columns(self) -> dict[str, Deployment | Service | None]:
-        """What the row of its rollback holds of it."""
-        return {"undoes": self.undoes, "undoes_first": self.first, "only_service": self.service}
+        """What that row holds, so that all that is undone lies between its two ends."""
+        return {"undoes": self.undoes, "undoes_first": self.begins, "only_service": self.service}
 
     def together(self) -> list[Deployment]:
         """All that is undone: oldest first, with those before it that stopped in the middle since the last success.
@@ -47,8 +54,8 @@ class WayBack:
         What these left half done is in the backups of the later ones, so that all of them are undone together.
         """
         rows = self.undoes.environment.deployments.exclude(kind=DeploymentKind.ROLLBACK).select_related("plan")
-        earlier = self.undoes.environment.deployments.filter(started_at__lt=self.earliest.started_at)
-        success = earlier.filter(status=lifecycle.SUCCEEDED).order_by("-started_at").first()
+        # A partial success left what stopped before it half done.
+        success = _whole(self.undoes.environment).filter(started_at__lt=self.earliest.started_at).first()
         stopped = rows.filter(started_at__lt=self.earliest.started_at)
         if success:
             stopped = stopped.filter(started_at__gt=success.started_at)
@@ -86,19 +93,71 @@ def running(
     ran = (
         ran.filter(Q(only_service__isnull=True) | Q(only_service=service)) if service else ran.filter(only_service=None)
     )
-    last = ran.select_related("release__project").order_by("-started_at").first()
-    return last.release if last else None
+    last = ran.select_related("release__project", "plan").order_by("-started_at").first()
+    if last is None:
+        return None
+    brought_back = parts_of(last).get(service.key) if service and last.only_service_id is None else None
+    return Release.objects.select_related("project").get(pk=brought_back) if brought_back else last.release
+
+
+def parts_of(deployment: Deployment) -> dict[str, int]:
+    """Of a whole rollback: the services (short names) that it puts back to another release than its own, by number."""
+    found: dict[str, int] = deployment.plan.content.get("rollback", {}).get("parts", {})
+    return found
+
+
+def parts_before(way: WayBack) -> dict[str, int]:
+    """The services that ran another release than the environment as a whole before what is undone."""
+    whole = way.target()
+    if whole is None or way.service is not None:
+        return {}
+    services = way.undoes.environment.project.services.all()
+    ran = {service.key: running(way.undoes.environment, service, before=way.earliest) for service in services}
+    return {key: release.pk for key, release in ran.items() if release and release != whole}
+
+
+def put_back_alone(way: WayBack) -> set[str]:
+    """The services (short names) that a rollback of one alone put back from as far as this way goes."""
+    rows = way.undoes.rollbacks.filter(status=lifecycle.SUCCEEDED, only_service__isnull=False)
+    far = Q(undoes_first__started_at__lte=way.together()[0].started_at)
+    rows = rows.filter(far | Q(undoes_first__isnull=True) if way.begins is None else far)
+    return set(rows.values_list("only_service__key", flat=True))
 
 
 def put_back(environments: Iterable[int]) -> dict[int, dict[Service, Release]]:
-    """By environment the services that do not run what the environment as a whole runs; two queries."""
+    """By environment the services that do not run what the environment as a whole runs; a fixed number of queries."""
     rows = Deployment.objects.filter(environment__in=environments, status=lifecycle.SUCCEEDED)
-    whole = rows.filter(only_service=None).order_by("environment_id", "-started_at").distinct("environment_id")
-    since = {row.environment_id: row for row in whole.only("environment_id", "started_at", "release_id")}
+    newest = rows.filter(only_service=None).order_by("environment_id", "-started_at").distinct("environment_id")
+    whole = {row.environment_id: row for row in newest.select_related("plan", "environment")}
+    numbers = {number for row in whole.values() for number in parts_of(row).values()}
+    releases = Release.objects.in_bulk(numbers)
+    projects = {row.environment.project_id for row in whole.values()}
+    services = {(each.project_id, each.key): each for each in Service.objects.filter(project__in=projects)}
     found: dict[int, dict[Service, Release]] = {}
+    for row in whole.values():
+        for key, number in parts_of(row).items():
+            service = services.get((row.environment.project_id, key))
+            if service and number in releases:
+                found.setdefault(row.environment_id, {})[service] = releases[number]
     parts = rows.exclude(only_service=None).select_related("only_service", "release").order_by("started_at")
     for part in parts:
-        last = since.get(part.environment_id)
+        last = whole.get(part.environment_id)
         if part.only_service and (last is None or part.started_at > last.started_at):  # type: ignore[operator]
             found.setdefault(part.environment_id, {})[part.only_service] = part.release
     return found
+
+
+def stopped_rollbacks(way: WayBack) -> list[Deployment]:
+    """Rollbacks that stopped half way since the last whole success: what they touched may be a mixture."""
+    environment = way.undoes.environment
+    success = _whole(environment).exclude(pk=way.undoes.pk).filter(started_at__lt=way.undoes.started_at).first()
+    rows = environment.deployments.filter(
+        kind=DeploymentKind.ROLLBACK, status__in=lifecycle.STOPPED, started_at__isnull=False
+    )
+    rows = rows.filter(started_at__gt=success.started_at) if success else rows
+    return list(rows.select_related("only_service").order_by("started_at"))
+
+
+def _whole(environment: Environment) -> QuerySet[Deployment]:
+    """Its successes that were not of one service alone, newest first."""
+    return environment.deployments.filter(status=lifecycle.SUCCEEDED, only_service=None).order_by("-started_at")

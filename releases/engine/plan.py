@@ -12,9 +12,10 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
+from releases import way_back
 from releases.actions import restorable
 from releases.engine.errors import EngineError
-from releases.models import DeploymentKind, Environment, Plan, Release, RunbookVersion
+from releases.models import DeploymentKind, Environment, Plan, Release, RunbookVersion, Service
 from releases.runbooks import loader, model, plan
 from releases.runbooks.messages import RunbookErrors
 from releases.way_back import WayBack
@@ -68,12 +69,13 @@ def content_of(
     runbook = load(version)
     if way:
         _require_rollback(version, runbook)
-        _require_steps(runbook, way)
     secrets = {v.name: v.version for v in environment.variables.all() if v.is_secret}
     values = _values(runbook, release, environment, date, secrets)
     facts = changes(release, way)
-    steps = _filled(runbook, values, secrets, facts, environment, way.service.key if way and way.service else "")
+    steps = _filled(runbook, values, secrets, facts, environment, way)
     _require_secrets(steps, environment, secrets)
+    if way and way.service:
+        _require_own(steps, way.service)
     totals = plan.totals(steps)
     checklist = [_item(item) for item in runbook.checklist if not item.condition or facts[item.condition]]
     roles = {step.runs_on for step in steps} | {item["parameters"].get("runs_on", "") for item in checklist} - {""}
@@ -113,6 +115,7 @@ def _rollback(way: WayBack, steps: tuple[plan.PlannedStep, ...]) -> dict[str, An
         "version": way.undoes.release.version,
         "together": [deployment.pk for deployment in way.together()],
         "service": way.service.key if way.service else "",
+        "parts": way_back.parts_before(way),
         "backups": restorable.signed(restorable.named(restorable.candidates(way, actions), steps, hosts)),
     }
 
@@ -123,11 +126,13 @@ def _filled(
     secrets: dict[str, int],
     facts: dict[str, bool],
     environment: Environment,
-    service: str,
+    way: WayBack | None,
 ) -> tuple[plan.PlannedStep, ...]:
+    only = way.service.key if way and way.service else ""
+    back = way_back.put_back_alone(way) if way and not way.service else set()
     hosts = {h.role: {"server": h.address, "user": h.user} for h in environment.hosts.all()}
     try:
-        return plan.fill(runbook, values, frozenset(secrets), facts, hosts, service)
+        return plan.fill(runbook, values, frozenset(secrets), facts, hosts, only, back)
     except plan.PlanErrors as error:
         raise PlanError(str(error)) from error
 
@@ -138,12 +143,16 @@ def _require_rollback(version: RunbookVersion, runbook: model.Runbook) -> None:
         raise PlanError(sentence % {"runbook": version.runbook, "kind": runbook.kind})
 
 
-def _require_steps(runbook: model.Runbook, way: WayBack) -> None:
-    """One service alone can go back only where the runbook says which steps are its own."""
-    if way.service is None or any(step.service == way.service.key for step in runbook.steps):
-        return
-    sentence = _("No step of the rollback runbook is about %(service)s. Write service: %(key)s at the steps that are.")
-    raise PlanError(sentence % {"service": way.service, "key": way.service.key})
+def _require_own(steps: tuple[plan.PlannedStep, ...], service: Service) -> None:
+    """One service alone can go back only where steps that will run are its own."""
+    own = [step for step in steps if step.service == service.key]
+    if not own:
+        sentence = _(
+            "No step of the rollback runbook is about %(service)s. Write service: %(key)s at the steps that are."
+        )
+        raise PlanError(sentence % {"service": service, "key": service.key})
+    if all(step.skipped_because for step in own):
+        raise PlanError(_("Nothing of %s was changed, so there is nothing to put back.") % service)
 
 
 def load(version: RunbookVersion) -> model.Runbook:

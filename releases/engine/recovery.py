@@ -33,7 +33,7 @@ def ask(deployment: Deployment, user: User, actor: Actor, reason: str) -> Recove
         raise EngineError(_("Reason: say why it can't wait; it is kept in the audit log and shown to everyone."))
     with transaction.atomic():
         locked = lock(deployment)
-        undoing.require_undoable(locked, once_ended=True)
+        undoing.require_open(WayBack(locked), once_ended=True)
         if missing := _missing(locked):
             raise EngineError(missing)
         shut = [b for b in gate.environment_blockers(locked, clock.now()) if b.code == "locked"]
@@ -97,7 +97,7 @@ def _ask_by_rule(deployment: Deployment, found: rollback_rules.Broken) -> None:
 
 def _past_return(deployment: Deployment) -> str:
     """Why no rule may undo it: what it did can't all be undone, so that a person must weigh it; "" where none is."""
-    found = undoing.past_return(deployment)
+    found = undoing.past_return(*WayBack(deployment).together())
     if not found:
         return ""
     title = found[0].title.in_language(get_language() or "ko")

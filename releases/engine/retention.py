@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import transaction
-from django.db.models import QuerySet, Window
+from django.db.models import Q, QuerySet, Window
 from django.db.models.functions import RowNumber
 from django.utils.translation import gettext as _
 
@@ -19,7 +19,7 @@ from releases.actions.texts import shell_text
 from releases.audit import THE_SYSTEM, Actor
 from releases.engine import clock, undoing, wake
 from releases.engine.errors import Conflict
-from releases.models import Backup, BackupProof, BackupReturn, DeploymentKind, Environment, Removal
+from releases.models import Backup, BackupProof, BackupReturn, Deployment, DeploymentKind, Environment, Removal
 from releases.remote.errors import RemoteError
 from releases.way_back import WayBack
 
@@ -65,10 +65,7 @@ def why_needed(environment: Environment) -> dict[int, str]:
     if deployment is not None:
         sentence = _("A rollback of #%s would put it back.") % deployment.pk
         found |= dict.fromkeys((backup.pk for backup in restorable.candidates(WayBack(deployment))), sentence)
-    drafts = environment.deployments.filter(
-        kind=DeploymentKind.ROLLBACK, status__in={lifecycle.DRAFT, *lifecycle.ACTIVE}
-    )
-    for draft in drafts.select_related("plan"):
+    for draft in _unfinished(environment):
         sentence = _("The plan of #%s names it.") % draft.pk
         signed = draft.plan.content.get("rollback", {}).get("backups", [])
         found |= dict.fromkeys((entry["id"] for entry in signed), sentence)
@@ -77,6 +74,18 @@ def why_needed(environment: Environment) -> dict[int, str]:
     returning = BackupReturn.objects.filter(**busy).values_list("backup", flat=True)
     found |= dict.fromkeys(proving, _("It is being proved at this moment."))
     return found | dict.fromkeys(returning, _("The copy is on its way at this moment."))
+
+
+def _unfinished(environment: Environment) -> list[Deployment]:
+    """Rollbacks that are prepared or run, and those that stopped since the last success and may be tried again."""
+    rows = environment.deployments.filter(kind=DeploymentKind.ROLLBACK).select_related("plan")
+    whole = (
+        environment.deployments.filter(status=lifecycle.SUCCEEDED, only_service=None).order_by("-started_at").first()
+    )
+    stopped = Q(status__in=lifecycle.STOPPED, started_at__isnull=False)
+    if whole is not None:
+        stopped &= Q(started_at__gt=whole.started_at)
+    return list(rows.filter(Q(status__in={lifecycle.DRAFT, *lifecycle.ACTIVE}) | stopped))
 
 
 def remove(backup: Backup, actor: Actor, because: str) -> None:

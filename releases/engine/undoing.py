@@ -47,12 +47,24 @@ def require_open(way: WayBack, *, once_ended: bool = False) -> None:
     other = next((row for row in way.together() if row.kind not in UNDOABLE), None)
     if other is not None:
         raise Conflict(_("#%s lies on the way and is no deploy; it can't be undone.") % other.pk)
+    if way.service is not None:
+        _require_new(way)
+
+
+def _require_new(way: WayBack) -> None:
+    """A service that was put back is not put back again: what was written since would be lost."""
+    undoes, first, service = way.key
+    same = way.undoes.rollbacks.filter(only_service=service, undoes_first=first, status=lifecycle.SUCCEEDED)
+    done = same.order_by("-finished_at").first()
+    if done is not None:
+        words = {"service": way.service, "number": undoes, "undone": done.pk}
+        raise Conflict(_("%(service)s of #%(number)s was rolled back already, by #%(undone)s.") % words)
 
 
 def is_undoable(deployment: Deployment, *, once_ended: bool = False) -> bool:
     """Whether it can be rolled back now."""
     try:
-        require_undoable(deployment, once_ended=once_ended)
+        require_open(WayBack(deployment), once_ended=once_ended)
     except EngineError:
         return False
     return True
@@ -109,7 +121,8 @@ def way_of(deployment: Deployment, first: int | None, service: str) -> WayBack:
     Raises EngineError for a service that the project does not have, or an earlier one that can't be undone.
     """
     environment = deployment.environment
-    earlier = standing_in(environment).filter(pk=first).first() if first is not None else None
+    # Whether it still stands is asked where a rollback is made: a repeated request gets the one that was.
+    earlier = environment.deployments.filter(pk=first, started_at__isnull=False).first() if first is not None else None
     if first is not None and earlier is None:
         raise Conflict(_("#%s is not one of those that can be undone here. Choose another version.") % first)
     alone = environment.project.services.filter(key=service).first() if service else None

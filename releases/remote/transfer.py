@@ -104,32 +104,40 @@ def download(
     started = time.monotonic()
     peer = Peer(transport, remote_path, "download", stop, folder, shell)
     partial = destination.with_name(f".{destination.name}.{os.getpid()}-{time.monotonic_ns()}.part")
-    digest, total = hashlib.sha256(), 0
-
-    def hear(words: dict[str, str]) -> None:
-        nonlocal total
-        total = int(words.get("size", total))
-
     try:
         with partial.open("wb") as file:
-
-            def write(data: bytes) -> None:
-                file.write(data)
-                digest.update(data)
-                if total:  # said on another stream, so it may come a little later
-                    progress(file.tell(), max(total, file.tell()))
-
-            said = peer.ask("send", remote_path, *(["known"] if sha256 else []), write=write, said=hear)
+            fetched = _Fetched(file, progress)
+            words = ["known"] if sha256 else []
+            said = peer.ask("send", remote_path, *words, write=fetched.write, said=fetched.hear)
             size = file.tell()
             file.flush()
             os.fsync(file.fileno())
-        if (sha256 or said.get("sha")) != digest.hexdigest():
+        if (sha256 or said.get("sha")) != fetched.digest.hexdigest():
             raise TransferDiffers(f"{remote_path} changed on {transport.name} while it was fetched.")
         partial.replace(destination)
         progress(size, size)
     finally:
         partial.unlink(missing_ok=True)
-    return Transferred(size, digest.hexdigest(), 1, 1, time.monotonic() - started)
+    return Transferred(size, fetched.digest.hexdigest(), 1, 1, time.monotonic() - started)
+
+
+class _Fetched:
+    """What comes in of a file: written, summed up, and told of."""
+
+    def __init__(self, file: BinaryIO, progress: Progress) -> None:
+        self._file, self._progress, self._total = file, progress, 0
+        self.digest = hashlib.sha256()
+
+    def hear(self, words: dict[str, str]) -> None:
+        """Its size is said on another stream, so it may come a little later than the first bytes."""
+        self._total = int(words.get("size", self._total))
+
+    def write(self, data: bytes) -> None:
+        """The next bytes."""
+        self._file.write(data)
+        self.digest.update(data)
+        if self._total:
+            self._progress(self._file.tell(), max(self._total, self._file.tell()))
 
 
 class Peer:

@@ -9,12 +9,13 @@ from django.utils.translation import gettext_lazy as _
 
 from .messages import Message
 from .model import LocalText
-from .plan import OTHER_SERVICE, PlannedStep
+from .plan import ALREADY_BACK, OTHER_SERVICE, PlannedStep
 
 Kind = Literal["-", "+", "same"]
 _SKIPPED = {
     "schema_changed": _("(skipped: the schema does not change)"),
     "nginx_changed": _("(skipped: the nginx configuration does not change)"),
+    ALREADY_BACK: _("(skipped: this database was put back already)"),
     OTHER_SERVICE: _("(skipped: it is about another service)"),
 }
 _ASIDES = {"check": _("check: %(command)s"), "probe": _("probe: %(command)s")}

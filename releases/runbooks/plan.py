@@ -14,6 +14,7 @@ from .schema import definition, leaves
 from .source import Path, written
 from .variables import BUILTIN, BUILTIN_NAMES, problems
 
+ALREADY_BACK = "already_back"  # a database that was put back before: doing it again would lose what was written since
 OTHER_SERVICE = "other_service"  # a step left out, since only one service, and not its own, is rolled back
 
 
@@ -121,23 +122,26 @@ def fill(
     facts: Mapping[str, bool],
     hosts: Mapping[str, Mapping[str, str]] | None = None,
     only: str = "",
+    back: Collection[str] = (),
 ) -> tuple[PlannedStep, ...]:
     """Make the steps of a plan. `hosts` gives `user` and `server` by host role. Raises PlanErrors.
 
     `secrets` are names only: values of secrets never come near a plan. With `only`, a service's short name, the steps
-    of other services are left out; the downtime opens and closes with the steps that remain.
+    of other services are left out; the downtime opens and closes with the steps that remain. `back`: services whose
+    database was put back already.
     """
-    runbook = replace(runbook, steps=_marked(runbook.steps, facts, only))
+    skipped = {spec.key: _skipped_because(spec, facts, only, back) for spec in runbook.steps}
+    runbook = replace(runbook, steps=_marked(runbook.steps, skipped) if only else runbook.steps)
     secrets = frozenset(secrets) | runbook.secret_names
     defaults = {spec.name: spec.default for spec in runbook.variables if spec.default is not None}
-    times = totals([step for step in runbook.steps if not _skipped_because(step, facts, only)])
+    times = totals([step for step in runbook.steps if not skipped[step.key]])
     counted = {"estimate_minutes": str(-(-times.estimate // 60)), "downtime_minutes": str(-(-times.downtime // 60))}
     shared = {name: value for name, value in {**counted, **defaults, **values}.items() if name not in secrets}
     found = _wrong_values(runbook, shared, hosts or {})
     steps = []
     for spec in runbook.steps:
         filler = _Filler(spec, {**shared, **(hosts or {}).get(spec.runs_on, {})}, secrets)
-        steps.append(filler.step(_skipped_because(spec, facts, only)))
+        steps.append(filler.step(skipped[spec.key]))
         found += filler.problems
     if found:
         raise PlanErrors(found)
@@ -166,19 +170,21 @@ def totals(steps: Sequence[Timed]) -> Totals:
     return Totals(sum(times), sum(times[opens : closes + 1]))
 
 
-def _skipped_because(spec: StepSpec, facts: Mapping[str, bool], only: str) -> str:
+def _skipped_because(spec: StepSpec, facts: Mapping[str, bool], only: str, back: Collection[str]) -> str:
     if spec.condition and not facts.get(spec.condition, False):
         return spec.condition
+    if spec.action == "restore_database" and spec.service in back:
+        return ALREADY_BACK
     return OTHER_SERVICE if only and spec.service not in {"", only} else ""
 
 
-def _marked(steps: tuple[StepSpec, ...], facts: Mapping[str, bool], only: str) -> tuple[StepSpec, ...]:
-    """The steps, where `only` leaves a marked one out with its mark on the next (opening) or last one that remains."""
+def _marked(steps: tuple[StepSpec, ...], skipped: Mapping[str, str]) -> tuple[StepSpec, ...]:
+    """The steps; where a marked one is left out, its mark stands on the next (opening) or last one that remains."""
     opens = next((index for index, step in enumerate(steps) if step.opens_downtime), None)
     closes = next((index for index, step in enumerate(steps) if step.closes_downtime), None)
-    if not only or opens is None or closes is None:
+    if opens is None or closes is None:
         return steps
-    kept = [step.key for step in steps[opens : closes + 1] if not _skipped_because(step, facts, only)]
+    kept = [step.key for step in steps[opens : closes + 1] if not skipped[step.key]]
     return tuple(
         replace(step, opens_downtime=step.key in kept[:1], closes_downtime=step.key in kept[-1:]) for step in steps
     )

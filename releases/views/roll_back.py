@@ -15,7 +15,7 @@ from releases.models import Backup, Deployment
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.runbooks.plan import PlannedStep
 from releases.views.run_state import local
-from releases.way_back import WayBack
+from releases.way_back import WayBack, stopped_rollbacks
 
 PARTS = (
     "environment__project",
@@ -89,6 +89,7 @@ def _preview(way: WayBack) -> dict[str, Any]:
         "missing": roll_back.missing(way, content),
         "steps": [_step(step) for step in steps],
         "together": together,
+        "stopped": stopped_rollbacks(way),
         "pairs": compatibility.beside(way),
         "incompatible": compatibility.broken(way),
         "past_return": [

@@ -14,6 +14,7 @@ from releases.probes.clock import Downtime, downtime
 from releases.templatetags.figures import clock as as_clock
 from releases.views import rail_context, recovery, step_context
 from releases.views.run_state import HALTED, Run
+from releases.way_back import WayBack
 
 SUBTITLES: Final = {
     Phase.PREPARE: pgettext_lazy("flow", "Back up the DB"),
@@ -67,7 +68,8 @@ def _undoing(run: Run) -> dict[str, Any]:
     """Whether its reader may roll it back now, the rollback that did, and what there is of an emergency one."""
     undone_by = undoing.undone_by(run.deployment) if run.deployment.is_finished else None
     undoable = run.may_operate and undoing.is_undoable(run.deployment)
-    is_past_return = bool(undoing.past_return(run.deployment))
+    together = WayBack(run.deployment).together() if run.deployment.kind in undoing.UNDOABLE else []
+    is_past_return = bool(undoing.past_return(*together))
     return {"undoable": undoable, "undone_by": undone_by, "is_past_return": is_past_return, **recovery.of_run(run)}
 
 

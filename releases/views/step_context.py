@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy, pgettext
 
 from releases import lifecycle
 from releases.models import Attempt, Phase, Step
-from releases.runbooks.plan import OTHER_SERVICE
+from releases.runbooks.plan import ALREADY_BACK, OTHER_SERVICE
 from releases.templatetags.figures import size
 from releases.templatetags.icons import state_word
 from releases.views import unknown_context
@@ -22,6 +22,7 @@ TICKING: Final = lifecycle.STEP_BUSY | {lifecycle.WAITING}
 SKIPPED_BECAUSE: Final = {
     "schema_changed": gettext_lazy("the schema does not change"),
     "nginx_changed": gettext_lazy("the nginx configuration does not change"),
+    ALREADY_BACK: gettext_lazy("this database was put back already"),
     OTHER_SERVICE: gettext_lazy("it is about another service"),
 }
 

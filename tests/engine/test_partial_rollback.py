@@ -9,7 +9,7 @@ from django.utils.translation import override
 from releases import compatibility, lifecycle, way_back
 from releases.audit import Actor, verify
 from releases.compatibility import Part
-from releases.engine import roll_back, undoing
+from releases.engine import clock, recovery, retention, roll_back, undoing
 from releases.engine.errors import Blocked, EngineError
 from releases.models import Backup, Compatibility, Deployment, Release, Service
 from releases.way_back import WayBack
@@ -99,8 +99,9 @@ def test_what_ran_together_is_recorded_and_a_persons_word_stands_above_it(parts:
         (first.release.pk, second.release.pk): row
     }
     say(parts, backend, page, False)
-    with override("en"), pytest.raises(EngineError, match="Frontend v1 and Backend v2 are known not to work together"):
-        draft(parts, second, "frontend")
+    with override("en"):
+        said = compatibility.broken(WayBack(second, None, page.service))
+    assert said == "Frontend v1 and Backend v2 are known not to work together. the login differs"
     row.refresh_from_db()
     assert (row.works, row.decided_by, row.deployment) == (False, parts.world.approver, None)
     say(parts, backend, page, None)
@@ -204,3 +205,116 @@ def test_the_release_of_a_backup_is_that_of_its_service(parts: Team) -> None:
     parts.deploy("v3")
     assert Backup.objects.filter(name="app.jar.bak").latest("pk").release == first.release
     assert Backup.objects.filter(kind="database").latest("pk").release == Release.objects.get(version="v2")
+
+
+def test_a_partial_rollback_hides_nothing_that_stopped_half_way(parts: Team) -> None:
+    """v2 changed the schema and failed; after a part was put back, v3 is undone together with it, down to v1."""
+    first = parts.deploy("v1")
+    half = parts.deploy("v2", "UPDATE meal SET name = 'v2';")
+    Deployment.objects.filter(pk=half.pk).update(status=lifecycle.FAILED)
+    half.refresh_from_db()
+    parts.run(draft(parts, half, "backend"))
+    third = parts.deploy("v3")
+    back = draft(parts, third)
+    assert back.plan.content["rollback"]["together"] == [half.pk, third.pk]
+    done = parts.run(back)
+    assert (done.status, done.release, done.undoes_first) == (lifecycle.SUCCEEDED, first.release, half)
+    assert (*files(parts), parts.seen()[2]) == ("v1", "v1", [(50, "old", "old")])
+    left = undoing.standing([parts.environment.pk])[parts.environment.pk]
+    assert left.release == first.release, "the one that had stopped was undone, too"
+    assert undoing.undone_by(half) == done
+    with override("en"), pytest.raises(EngineError, match="was rolled back already"):
+        draft(parts, half)
+
+
+def test_a_service_is_put_back_once_and_its_database_not_again_with_the_rest(parts: Team) -> None:
+    """What was written since the database went back is not lost to a second restore."""
+    parts.deploy("v1")
+    second = parts.deploy("v2", "UPDATE meal SET name = 'v2';")
+    drafts = [draft(parts, second, "database") for _ in range(2)]
+    assert parts.run(drafts[0]).status == lifecycle.SUCCEEDED
+    with parts.server.reach() as session:
+        session.execute("INSERT INTO meal VALUES (51, 'ordered since')")
+    with pytest.raises(Blocked) as refused:
+        parts.run(drafts[1])
+    assert "not_undoable" in {blocker.code for blocker in refused.value.blockers}
+    with override("en"), pytest.raises(EngineError, match=r"Database of #.* was rolled back already, by #"):
+        draft(parts, second, "database")
+    done = parts.run(draft(parts, second))
+    assert done.status == lifecycle.SUCCEEDED and done.steps.get(key="data").reason == "already_back"
+    assert (*files(parts), parts.seen()[2]) == ("v1", "v1", [(51, "old", "ordered since")])
+
+
+def test_what_runs_after_a_rollback_onto_a_mixture(parts: Team) -> None:
+    first, second = parts.deploy("v1"), parts.deploy("v2")
+    backend = service(parts, "backend")
+    parts.run(draft(parts, second, "backend"))
+    third = parts.deploy("v3")
+    parts.run(draft(parts, third))
+    assert files(parts) == ("v1", "v2")
+    environment = parts.environment
+    assert way_back.running(environment, backend) == first.release
+    assert way_back.running(environment) == second.release
+    assert way_back.put_back([environment.pk]) == {environment.pk: {backend: first.release}}
+    fourth = parts.deploy("v4")
+    assert way_back.put_back([environment.pk]) == {}
+    say(parts, Part(backend, first.release), Part(service(parts, "frontend"), fourth.release), False)
+    with override("en"), pytest.raises(EngineError, match="Backend v1 and Frontend v4"):
+        draft(parts, fourth, "backend")
+
+
+def test_nothing_is_learned_where_something_stopped_half_way_or_was_left_out(parts: Team) -> None:
+    first = parts.deploy("v1")
+    half = parts.deploy("v2")
+    Deployment.objects.filter(pk=half.pk).update(status=lifecycle.FAILED)
+    half.refresh_from_db()
+    backend, frontend = service(parts, "backend"), service(parts, "frontend")
+    say(parts, Part(backend, first.release), Part(frontend, half.release), False)
+    (pair,) = compatibility.beside(WayBack(half, None, backend))
+    assert (pair.works, pair.stopped) == (None, half.pk)
+    Compatibility.objects.all().delete()
+    parts.run(draft(parts, half, "backend"))
+    assert not Compatibility.objects.exists()
+    third = parts.deploy("v3")
+    back = draft(parts, third, "frontend")
+    Deployment.objects.filter(pk=back.pk).update(status=lifecycle.FAILED, started_at=third.finished_at)
+    (pair,) = compatibility.beside(WayBack(third, None, backend))
+    assert pair.stopped == back.pk
+    assert way_back.stopped_rollbacks(WayBack(third)) == [back]
+
+
+def test_a_service_of_which_nothing_changed_has_nothing_to_put_back(parts: Team) -> None:
+    parts.deploy("v1")
+    second = parts.deploy("v2")
+    with override("en"), pytest.raises(EngineError, match="Nothing of Database was changed"):
+        draft(parts, second, "database")
+
+
+def test_an_emergency_that_could_not_begin_aborts_nothing(parts: Team) -> None:
+    parts.deploy("v1")
+    other = parts.deploy("gpu")
+    Deployment.objects.filter(pk=other.pk).update(status=lifecycle.FAILED, kind="gpu_deploy")
+    third = parts.deploy("v3")
+    user = parts.world.requester
+    with override("en"), pytest.raises(EngineError, match=f"#{other.pk} lies on the way and is no deploy"):
+        recovery.ask(third, user, Actor(user), "orders fail")
+    assert not undoing.is_undoable(third) and not third.recoveries.exists()
+
+
+def test_what_a_stopped_rollback_needs_is_kept(parts: Team) -> None:
+    """One over several can be tried again, however old the copies are that it puts back."""
+    parts.deploy("v1")
+    second, third = parts.deploy("v2"), parts.deploy("v3")
+    back = draft(parts, third, first=second)
+    Deployment.objects.filter(pk=back.pk).update(status=lifecycle.FAILED, started_at=clock.now())
+    signed = {entry["id"] for entry in back.plan.content["rollback"]["backups"]}
+    assert signed and signed <= retention.why_needed(parts.environment).keys()
+
+
+def test_a_repeated_request_gets_the_rollback_that_was_made(parts: Team) -> None:
+    parts.deploy("v1")
+    second, third = parts.deploy("v2"), parts.deploy("v3")
+    user, key = parts.world.requester, uuid.uuid4().hex
+    made, _new = roll_back.draft(undoing.way_of(third, second.pk, ""), user, Actor(user), key)
+    assert parts.run(made).status == lifecycle.SUCCEEDED
+    assert roll_back.draft(undoing.way_of(third, second.pk, ""), user, Actor(user), key) == (made, False)
