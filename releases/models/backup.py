@@ -44,7 +44,9 @@ class Backup(models.Model):
     kind = models.CharField(max_length=20, choices=Kind)
     name = models.CharField(_("name"), max_length=200)
     series = models.CharField(max_length=300, help_text="what copies of the same thing on one host have in common")
-    parameters = models.JSONField(default=dict, help_text="of a dump: how its database is reached; no secret")
+    parameters = models.JSONField(
+        default=dict, help_text="of a dump: how its database is reached; no secret. Of a file in the store: its rights"
+    )
     location = models.CharField(max_length=500)
     copy_location = models.CharField(
         max_length=500, blank=True, help_text="in the controller's backup folder; empty: none"
