@@ -88,10 +88,10 @@ class Person:
         return self.number()
 
     def choose(self, name: str, text: str) -> None:
-        """Choose in a list by the end of what it shows."""
+        """Choose in a list by the last words of what it shows."""
         field = self.page.locator(f"select[name={name}]")
         options = field.locator("option").all()
-        found = [one for one in options if (one.text_content() or "").strip().endswith(text)]
+        found = [one for one in options if f" {(one.text_content() or '').strip()}".endswith(f" {text}")]
         field.select_option(found[0].get_attribute("value"))
 
     def number(self) -> int:
