@@ -36,22 +36,34 @@ SELECT oid, md5(coalesce(shobj_description(oid, 'pg_database'), '')),
 SQL
   } 2>/dev/null || rm -f "$step_kept" || :
 }
-clean() { # drops what this or another run did not finish
+clean() { # drops what this or another run did not finish; it makes no table, which a full disk would refuse
   sql <<'SQL' >/dev/null
-CREATE TEMPORARY TABLE unfinished AS SELECT oid, datname FROM pg_database
+SELECT coalesce(array_agg(oid), '{}') AS unfinished FROM pg_database
   WHERE left(datname, length(:'stem')) = :'stem' AND substr(datname, length(:'stem') + 1) ~ '^[0-9a-f]{8}$'
     AND (shobj_description(oid, 'pg_database') = :'mark'
-      OR (shobj_description(oid, 'pg_database') IS NULL AND NOT datallowconn));
-SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datid IN (SELECT oid FROM unfinished);
-SELECT format('DROP DATABASE %I', datname) FROM unfinished \gexec
+      OR (shobj_description(oid, 'pg_database') IS NULL AND NOT datallowconn)) \gset
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datid = ANY (:'unfinished'::oid[]);
+SELECT format('DROP DATABASE %I', datname) FROM pg_database WHERE oid = ANY (:'unfinished'::oid[]) \gexec
 SQL
 }
-room() { # roughly: where the server's disk can be seen
+see_disks() { # into DATA and SPACE the server's folder and that of the database's tablespace, where they can be seen
+  DATA='' SPACE=''
   [ "$step_local" = yes ] || return 0
-  data=$(printf 'SHOW data_directory;\n' | sql 2>/dev/null) || return 0
-  [ -n "$data" ] && [ -d "$data" ] || return 0
-  need=$(($(stat -c %s "$dump") / 1024 + 1024)) free=$(df -Pk "$data" | tail -n 1 | tr -s ' ' | cut -d' ' -f4)
-  [ "$need" -le "${free:-$need}" ] || fail "restore: too little room: $need kB needed, $free kB free in $data"
+  DATA=$(printf 'SHOW data_directory;\n' | sql 2>/dev/null)
+  SPACE=$(sql 2>/dev/null <<'SQL'
+SELECT pg_tablespace_location(dattablespace) FROM pg_database WHERE datname = :'live';
+SQL
+  )
+}
+room() { # FOLDER KILOBYTES
+  [ -n "$1" ] && [ -d "$1" ] || return 0
+  free=$(df -Pk "$1" | tail -n 1 | tr -s ' ' | cut -d' ' -f4)
+  [ "$2" -gt "${free:-$2}" ] || return 0
+  printf 'restore: too little room: %s kB needed, %s kB free in %s\n' "$2" "$free" "$1" >&2
+  return 1
+}
+leave() { # to drop a database is to ask for a checkpoint, and a server without room for that ends: with the live one
+  if room "$DATA" 1024 2>/dev/null; then clean; else printf 'what was restored so far is there until the next try\n'; fi
 }
 create() { # as the live one is
   sql <<'SQL' >/dev/null
@@ -160,9 +172,13 @@ esac
 [ -f "$dump" ] || fail "restore: no dump: $dump"
 sum_of "$dump"
 [ "$SUM" = "$step_sum" ] || fail "restore: damaged: $dump"
+see_disks
+room "$DATA" 1024 || exit 1
 clean || fail "restore: left over: $step_database"
-room
-trap 'clean; rm -rf "$pieces"' EXIT
+# Roughly: a database is 8 MB before anything is in it, and its making is in the server's log as well.
+need=$(($(stat -c %s "$dump") / 1024 + 20480))
+{ room "$DATA" "$need" && room "$SPACE" "$need"; } || exit 1
+trap 'leave; rm -rf "$pieces"' EXIT
 trap 'exit 143' HUP INT TERM
 create || fail "restore: could not create: $step_new"
 restore || fail "restore: could not restore: $dump"
