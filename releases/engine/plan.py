@@ -74,8 +74,6 @@ def content_of(
     facts = changes(release, way)
     steps = _filled(runbook, values, secrets, facts, environment, way)
     _require_secrets(steps, environment, secrets)
-    if way and way.service:
-        _require_own(steps, way.service)
     totals = plan.totals(steps)
     checklist = [_item(item) for item in runbook.checklist if not item.condition or facts[item.condition]]
     roles = {step.runs_on for step in steps} | {item["parameters"].get("runs_on", "") for item in checklist} - {""}
@@ -107,7 +105,9 @@ def changes(release: Release, way: WayBack | None) -> dict[str, bool]:
 
 
 def _rollback(way: WayBack, steps: tuple[plan.PlannedStep, ...]) -> dict[str, Any]:
-    """What is undone, and what the steps put back for it."""
+    """What is undone, and what the steps put back for it. Raises PlanError where one service alone has no steps."""
+    if way.service:
+        _require_own(steps, way.service)
     actions = {step.action for step in steps if not step.skipped_because}
     hosts = {host.role: host.pk for host in way.undoes.environment.hosts.all()}
     return {

@@ -356,7 +356,7 @@ def test_the_queries_do_not_grow_with_the_steps(
     run = running(world)
     for n in range(count // 2):
         run.do(f"s{n}")
-    check_queries(world, run.deployment, django_assert_num_queries, 23)
+    check_queries(world, run.deployment, django_assert_num_queries, 25)
     check_queries(world, world.draft(), django_assert_num_queries, 32)
 
 

@@ -242,6 +242,7 @@ def test_a_right_body_does_not_help_a_viewer(pattern: str, rows: dict[str, int],
     viewer = make_user("viewer")
     Membership.objects.create(project=world.project, user=viewer)
     body = {"digest": "0" * 64, "note": "", "reason": "r", "answer": "worked", "worked": True}
+    body |= {"idempotency_key": "k" * 8}
     answer = client_of(viewer).post(address(pattern, rows), body, content_type="application/json")
     assert answer.status_code == 403
 
