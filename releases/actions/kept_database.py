@@ -22,6 +22,7 @@ _REASONS: Final = {
     "renamed": gettext_lazy("Somebody gave %(what)s another name, so it was left alone."),
     "commented": gettext_lazy("Somebody changed the comment of %(what)s, so it was left alone."),
     "in use": gettext_lazy("Somebody is connected to %(what)s. It is dropped when nobody is."),
+    "full": gettext_lazy("The disk of %(what)s is full. Free a megabyte there first: dropping takes some room, too."),
     "not reached": gettext_lazy("The server of %(what)s could not be asked. See that the database user may log in."),
     "refused": gettext_lazy("The server refused to drop %(what)s. See that it belongs to the database user."),
 }  # fmt: skip
@@ -79,6 +80,7 @@ def drop_script(row: KeptDatabase) -> Script:
         "step_database": row.database,
         "step_oid": str(row.oid or 0),
         "step_comment": row.comment_md5,
+        "step_local": "yes" if database.is_local(row.parameters) else "no",
         "step_password": secret,
         "step_shown": f"$ dropdb {row.name}",
     }

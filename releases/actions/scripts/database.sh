@@ -7,6 +7,11 @@ unpacked() { # FILE FOLDER: into DUMP what pg_restore reads; a dump that several
   rm -rf "$2" && mkdir "$2" && tar -C "$2" -xf "$1" || return
   DUMP=$2
 }
+full() { # FOLDER of a server's data, where it is known: whether less than 1 MB is seen to be free there
+  # To drop a database is to ask for a checkpoint, and a server without room for that ends: with every database on it.
+  [ -n "$1" ] && [ -d "$1" ] || return 1
+  [ "$(df -Pk "$1" | tail -n 1 | tr -s ' ' | cut -d' ' -f4)" -lt 1024 ]
+}
 password_file() {
   [ -n "$step_password" ] || return 0
   PGPASSFILE=$CLOUDWIKI_SECRETS/pgpass

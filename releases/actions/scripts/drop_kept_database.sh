@@ -3,7 +3,7 @@
 #   step_server step_other_server    where to connect
 #   step_name step_database          its name, and the live one's, which is never dropped
 #   step_oid step_comment            its number, 0 where that is not known, and the MD5 of its comment, after the swap
-#   step_password step_shown
+#   step_password step_shown step_local (yes: the server is on this machine)
 set -u
 printf '%s\n' "$step_shown"
 command -v psql >/dev/null || fail "psql: not found"
@@ -42,6 +42,9 @@ case $STATE in
   gone) printf '%s is not there any more\n' "$step_name"; exit 0 ;;
   *) fail "drop: $STATE: $step_name" ;;
 esac
+data=''
+[ "$step_local" != yes ] || data=$(printf 'SHOW data_directory;\n' | sql 2>/dev/null)
+! full "$data" || fail "drop: full: $data"
 sql <<'SQL' || fail "drop: refused: $step_name"
 SELECT format('DROP DATABASE %I', datname) FROM pg_database
   WHERE datname = :'name' AND datname <> :'live' AND oid = :'oid'::oid

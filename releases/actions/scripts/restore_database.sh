@@ -62,8 +62,8 @@ room() { # FOLDER KILOBYTES
   printf 'restore: too little room: %s kB needed, %s kB free in %s\n' "$2" "$free" "$1" >&2
   return 1
 }
-leave() { # to drop a database is to ask for a checkpoint, and a server without room for that ends: with the live one
-  if room "$DATA" 1024 2>/dev/null; then clean; else printf 'what was restored so far is there until the next try\n'; fi
+leave() {
+  if full "$DATA"; then printf 'what was restored so far is there until the next try\n'; else clean; fi
 }
 create() { # as the live one is
   sql <<'SQL' >/dev/null

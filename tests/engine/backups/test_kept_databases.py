@@ -14,6 +14,7 @@ from releases.audit import Actor
 from releases.engine import clock, decide, kept_databases, retention, wake
 from releases.engine.errors import Conflict
 from releases.models import AuditEvent, Backup, Deployment, Environment, KeptDatabase, Removal
+from tests.engine.actions.test_backup_files import shim
 from tests.engine.database import databases, keys
 from tests.engine.team import Team
 
@@ -201,6 +202,18 @@ def test_a_secret_that_is_gone_a_host_that_is_away_or_unknown_is_told(team: Team
     assert dropped(kept).erased_at is not None and kept.problem == ""
     left = "".join(path.read_text(errors="replace") for path in team.stage.home.rglob("*") if path.is_file())
     assert "not asked for here" not in left
+
+
+def test_a_full_disk_is_not_asked_to_drop_anything(team: Team, kept: KeptDatabase) -> None:
+    """A server that can't make a checkpoint for the drop would end, with the live database."""
+    give_up(team, kept)
+    shim(team.stage, "df", "echo h; echo /dev/x 9000 9000 900 99% /")
+    with override("en"):
+        row = dropped(kept)
+    assert row.erased_at is None and "디스크가 가득 찼습니다" in row.problem
+    assert kept.name in databases()
+    shim(team.stage, "df", "echo h; echo /dev/x 9000 9000 9000 99% /")
+    assert dropped(kept).erased_at is not None and kept.name not in databases()
 
 
 def test_backups_and_their_retention_do_not_know_it(team: Team, kept: KeptDatabase) -> None:

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from django.utils import timezone
 from django.utils.translation import override
+from psycopg.sql import SQL, Identifier
 
 from cloudwiki.embedded.binaries import find_postgres
 from releases import lifecycle
@@ -21,6 +22,7 @@ from releases.actions.prove_backup import Proved
 from releases.models import Attempt, Backup
 from releases.remote.connection import open_transport
 from releases.remote.steps import StepClient, StepScript
+from tests.engine.actions.test_backup_files import shim
 from tests.engine.database import Server, databases, keys, new_database
 from tests.engine.stage import STEP, Stage
 
@@ -65,8 +67,8 @@ def backup(request: pytest.FixtureRequest, stage: Stage, server: Server) -> Back
     return Backup.objects.get()
 
 
-def prove(stage: Stage, backup: Backup) -> tuple[str, Proved | None]:
-    """What the machine says, and what was found when it could be restored."""
+def prove(stage: Stage, backup: Backup, leaves: int = 0) -> tuple[str, Proved | None]:
+    """What the machine says, and what was found when it could be restored; `leaves` databases of its own."""
     name, printed = f"proof-{uuid.uuid4().hex}", bytearray()
     script = prove_backup.proof_script([backup], name, "prove")
     transport = open_transport(stage.server.target)
@@ -80,7 +82,11 @@ def prove(stage: Stage, backup: Backup) -> tuple[str, Proved | None]:
         return "", prove_backup.read_result(transport, backup, name, 1)
     finally:
         transport.close()
-        assert not [left for left in databases() if name[-32:] in left]
+        left = [each for each in databases() if name[-32:] in each]
+        for each in left:
+            with psycopg.connect(**keys(), dbname="postgres", autocommit=True) as session:
+                session.execute(SQL("DROP DATABASE {}").format(Identifier(each)))
+        assert len(left) == leaves
 
 
 def test_a_whole_dump_is_proved_and_nothing_is_left(stage: Stage, server: Server, backup: Backup) -> None:
@@ -272,6 +278,13 @@ def test_a_server_that_breaks_off_says_nothing_about_the_backup(stage: Stage, ba
         )
         shim.chmod(0o755)
     assert prove(stage, backup)[0] == "interrupted"
+
+
+def test_a_server_whose_disk_filled_up_is_not_asked_to_drop_anything(stage: Stage, backup: Backup) -> None:
+    first = stage.home / "asked"  # there is room when the proof begins, and none when it ends
+    shim(stage, "df", f"echo h; [ -e {first} ] && free=900 || free=9000000; touch {first}; echo /dev/x 9 9 $free 9% /")
+    said, found = prove(stage, backup, leaves=1)
+    assert (said, found and found.differences) == ("", [])
 
 
 def test_a_step_proves_what_an_earlier_one_made(stage: Stage, server: Server) -> None:
