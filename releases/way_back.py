@@ -1,10 +1,10 @@
 """The way back of a rollback: which deployments it undoes, and whether it puts back one service alone. Rows only."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from releases import lifecycle
 from releases.models import Deployment, DeploymentKind, Environment, Release, Service
@@ -128,22 +128,38 @@ def put_back(environments: Iterable[int]) -> dict[int, dict[Service, Release]]:
     """By environment the services that do not run what the environment as a whole runs; a fixed number of queries."""
     rows = Deployment.objects.filter(environment__in=environments, status=lifecycle.SUCCEEDED)
     newest = rows.filter(only_service=None).order_by("environment_id", "-started_at").distinct("environment_id")
-    whole = {row.environment_id: row for row in newest.select_related("plan", "environment")}
-    numbers = {number for row in whole.values() for number in parts_of(row).values()}
-    releases = Release.objects.in_bulk(numbers)
-    projects = {row.environment.project_id for row in whole.values()}
+    # Of the plan only this, which may be large.
+    newest = newest.annotate(parts=F("plan__content__rollback__parts")).select_related("environment")
+    whole = {row.environment_id: row for row in newest}
+    found = _brought_back(whole.values())
+    later = Deployment.objects.filter(
+        environment=OuterRef("environment"),
+        status=lifecycle.SUCCEEDED,
+        only_service=None,
+        started_at__gt=OuterRef("started_at"),
+    )
+    parts = rows.exclude(only_service=None).exclude(Exists(later))
+    for part in parts.select_related("only_service", "release").order_by("started_at"):
+        last = whole.get(part.environment_id)
+        assert part.only_service is not None  # noqa: S101 - asked for
+        there = found.setdefault(part.environment_id, {})
+        there[part.only_service] = part.release
+        if last is not None and part.release_id == last.release_id:
+            del there[part.only_service]
+    return {number: there for number, there in found.items() if there}
+
+
+def _brought_back(whole: Collection[Deployment]) -> dict[int, dict[Service, Release]]:
+    """By environment the services that its last whole rollback put back to another release."""
+    named = [(row, key, number) for row in whole for key, number in (row.parts or {}).items()]  # type: ignore[attr-defined]
+    releases = Release.objects.in_bulk({number for _row, _key, number in named})
+    projects = {row.environment.project_id for row in whole}
     services = {(each.project_id, each.key): each for each in Service.objects.filter(project__in=projects)}
     found: dict[int, dict[Service, Release]] = {}
-    for row in whole.values():
-        for key, number in parts_of(row).items():
-            service = services.get((row.environment.project_id, key))
-            if service and number in releases:
-                found.setdefault(row.environment_id, {})[service] = releases[number]
-    parts = rows.exclude(only_service=None).select_related("only_service", "release").order_by("started_at")
-    for part in parts:
-        last = whole.get(part.environment_id)
-        if part.only_service and (last is None or part.started_at > last.started_at):  # type: ignore[operator]
-            found.setdefault(part.environment_id, {})[part.only_service] = part.release
+    for row, key, number in named:
+        service = services.get((row.environment.project_id, key))
+        if service and number in releases:
+            found.setdefault(row.environment_id, {})[service] = releases[number]
     return found
 
 
