@@ -8,9 +8,10 @@ import pytest
 
 from releases import lifecycle
 from releases.audit import Actor, verify
-from releases.engine import decide
+from releases.engine import decide, roll_back
 from releases.models import Announcement, Deployment, Environment, ProbeResult, Recovery
 from releases.remote import faults
+from releases.way_back import WayBack
 from tests.host.apps import samples
 from tests.host.apps.samples import wait_for
 from tests.host.machine import Machine
@@ -76,6 +77,27 @@ def test_a_broken_release_goes_back_by_itself(site: Site, machine: Machine, data
     assert list(verify()) == []
     what = "with its database" if schema else "without its database"
     print(f"rolled back by itself {what}: {took:.1f} s, downtime measured {rollback.downtime_measured:.1f} s")
+
+
+def test_the_frontend_alone_goes_back_by_the_shipped_procedure(site: Site, machine: Machine) -> None:
+    """The pages of release 1 are there beside the backend and the data of release 2, which are left alone."""
+    before = held(machine)
+    site.build(2)
+    sql = {"migration_name": samples.MIGRATION.name, "migration_sql": samples.MIGRATION.read_text()}
+    deployment = site.ready(site.release("v2", site.check_out(2), schema_changed=True, **sql))
+    assert drive(deployment) == lifecycle.SUCCEEDED, explained(deployment)
+    deployed, backend = held(machine), "systemctl show spring-boot --property=MainPID,ActiveEnterTimestamp"
+    running = machine.run(backend).stdout
+    way = WayBack(deployment, None, site.project.services.get(key="frontend"))
+    rollback, _new = roll_back.draft(way, site.requester, Actor(site.requester), "frontend-alone")
+    site.start(rollback)
+    assert drive(rollback) == lifecycle.SUCCEEDED, explained(rollback)
+    found = held(machine)
+    assert found == {**deployed, "next": before["next"]}
+    assert machine.run(backend).stdout == running
+    assert b"frontend release 1" in machine.run("curl -fsS http://localhost").stdout
+    assert rollback.downtime_opened_at is not None and rollback.downtime_closed_at is not None
+    print(f"frontend alone rolled back: {rollback.seconds_taken() or 0.0:.1f} s")
 
 
 # One for each step; the last one has no script that could be launched.
