@@ -8,7 +8,6 @@ import subprocess
 import tarfile
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,29 +24,10 @@ from releases.models import AuditEvent, Backup, BackupReturn, Deployment, Remova
 from releases.remote.archives import folder_digests, open_folders
 from tests.emulators.s3 import BUCKET, S3Server
 from tests.engine.actions.test_backup_files import parameters, shim
+from tests.engine.backups.kinds import S3
 from tests.engine.remote.test_folders import make_tree, same
 from tests.engine.stage import Done, Stage
 from tests.engine.team import Team
-
-FOLDER, S3 = "folder", "s3"
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    server = S3Server()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(params=[FOLDER, S3])
-def store(request: pytest.FixtureRequest, data_dir: Path, settings: LazySettings) -> str:
-    """Each test runs with either kind of store."""
-    if request.param == S3:
-        server: S3Server = request.getfixturevalue("s3")
-        bucket = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": server.options}
-        settings.STORAGES = {**settings.STORAGES, "backups": bucket}
-    kind: str = request.param
-    return kind
 
 
 @pytest.fixture

@@ -17,28 +17,9 @@ from releases.engine import backup_proofs, backup_returns, clock, errands, hando
 from releases.engine.errors import Conflict, EngineError
 from releases.models import AuditEvent, Backup, BackupReturn
 from tests.emulators.s3 import BUCKET, KEYS, S3Server
+from tests.engine.backups.kinds import FOLDER
 from tests.engine.database import Server, new_database
 from tests.engine.stage import Stage
-
-FOLDER, S3 = "folder", "s3"
-
-
-@pytest.fixture(scope="module")
-def s3() -> Iterator[S3Server]:
-    server = S3Server()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(params=[FOLDER, S3])
-def store(request: pytest.FixtureRequest, data_dir: Path, settings: LazySettings) -> str:
-    """Each test runs with either kind of store."""
-    if request.param == S3:
-        server: S3Server = request.getfixturevalue("s3")
-        bucket = {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": server.options}
-        settings.STORAGES = {**settings.STORAGES, "backups": bucket}
-    kind: str = request.param
-    return kind
 
 
 @pytest.fixture
