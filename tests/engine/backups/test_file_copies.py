@@ -290,11 +290,11 @@ def test_a_way_back_that_fails_leaves_what_is_there(stage: Stage, app: Path) -> 
     (place / "added").write_text("damaged")
     shim(stage, "tar", 'case $1 in -xpf) exit 2;; esac; exec /usr/bin/tar "$@"')
     failed = send_back(stage, folder)
-    assert failed.ending == "failed" and "could not be unpacked" in failed.problem
+    assert failed.ending == "failed" and "사본을 풀지 못했습니다" in failed.problem
     assert (place / "added").exists() and left_in(place.parent) == []
     shim(stage, "tar", '/usr/bin/tar "$@"; [ "$1" != -xpf ] || echo x >"$4/more"')
     failed = send_back(stage, folder)
-    assert failed.ending == "failed" and "is not what was backed up" in failed.problem
+    assert failed.ending == "failed" and "백업한 것과 다릅니다" in failed.problem
     assert (place / "added").exists() and left_in(place.parent) == []
 
 
