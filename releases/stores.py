@@ -5,12 +5,14 @@ The bytes pass through files: whatever a copy's size, memory stays bounded.
 """
 
 import errno
+import fcntl
 import hashlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
@@ -21,9 +23,13 @@ from django.core.files.storage import Storage, storages
 from django.utils.translation import gettext as _
 
 from cloudwiki import keys
+from releases.models import Backup
 
 CHUNK: Final = 1 << 20  # bytes read at once
 MARGIN: Final = 64 << 20  # bytes that stay free here beside what is kept
+_KEY: Final = "AGE-SECRET-KEY-"  # begins a key; other lines of a key file are comments
+_PASSING: Final = ".passing-"  # begins the name of a folder for files on their way
+YOUNG: Final = 60  # seconds in which such a folder may not be locked yet
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
@@ -33,7 +39,7 @@ class StoreError(Exception):
 
 def put(source: Path, name: str) -> str:
     """Encrypt `source` and keep it under `name` or one like it; returns the name in the store. Raises StoreError."""
-    identity = _identity()
+    identity = _identities()[0]
     with _passing() as sealed:
         with source.open("rb") as plain, written(sealed) as target:
             pyrage.encrypt_io(plain, target, [identity.to_public()])
@@ -52,18 +58,18 @@ def get(name: str, target: Path, sha256: str, digests: Callable[[Path], Collecti
 
     `digests`: what can be said of the file; `sha256` must be among it.
     """
-    identity = _identity()
+    identities = _identities()
     require_room(target.parent, _size(name))
     with _passing() as sealed:
         with _told(name), _storage().open(name) as kept, written(sealed) as file:
             shutil.copyfileobj(kept, file, CHUNK)
         try:
             with sealed.open("rb") as file, written(target) as plain:
-                pyrage.decrypt_io(file, plain, [identity])
+                pyrage.decrypt_io(file, plain, identities)
         except pyrage.DecryptError as error:
             target.unlink(missing_ok=True)
             raise StoreError(
-                _("The copy %(name)s can't be opened with the key in %(key)s. Put the key there that it was kept with.")
+                _("The copy %(name)s can't be opened with the keys in %(key)s. Add the one that it was kept with.")
                 % {"name": name, "key": settings.BACKUPS_KEY_FILE}
             ) from error
     if sha256 not in digests(target):
@@ -91,8 +97,27 @@ def require_room(folder: Path, size: int) -> None:
 def passing_folder() -> Iterator[Path]:
     """A folder on the disk of the store's own folder for files on their way; gone afterwards."""
     Path(settings.BACKUPS_DIR).mkdir(mode=0o700, parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".passing-", dir=settings.BACKUPS_DIR) as folder:
-        yield Path(folder)
+    _sweep()
+    with tempfile.TemporaryDirectory(prefix=_PASSING, dir=settings.BACKUPS_DIR) as folder:
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)  # goes with this process, however that ends
+            yield Path(folder)
+        finally:
+            os.close(descriptor)
+
+
+def _sweep() -> None:
+    """Remove what a killed process left on its way: it is not encrypted."""
+    for left in Path(settings.BACKUPS_DIR).glob(f"{_PASSING}*"):
+        with suppress(OSError):  # in use, or gone already
+            descriptor = os.open(left, os.O_RDONLY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if time.time() - left.stat().st_mtime > YOUNG:
+                    shutil.rmtree(left)
+            finally:
+                os.close(descriptor)
 
 
 @contextmanager
@@ -181,11 +206,23 @@ def _storage() -> Storage:
     return storages["backups"]
 
 
-def _identity() -> Any:
-    """The key that opens copies; its public half closes them. Raises StoreError."""
+def _identities() -> list[Any]:
+    """The keys that open copies, a line each, the one in use first; its public half closes new ones. Raises StoreError.
+
+    A file that is missing is made only where no copy was kept yet: with another key the older ones could not be opened.
+    """
+    path = Path(settings.BACKUPS_KEY_FILE)
+    if not path.exists() and Backup.objects.exclude(copy_location="").exists():
+        raise StoreError(_("The key of backups is missing in %s. Put it back there: copies were kept with it.") % path)
     try:
-        text = keys.read_or_create(Path(settings.BACKUPS_KEY_FILE), keys.make_backups_key).decode()
-        return pyrage.x25519.Identity.from_str(text.split()[-1])
-    except (OSError, ValueError, IndexError, pyrage.IdentityError) as error:
-        sentence = _("The key of backups in %s can't be read. Put an age key there (AGE-SECRET-KEY-1...).")
-        raise StoreError(sentence % settings.BACKUPS_KEY_FILE) from error
+        words = keys.read_or_create(path, keys.make_backups_key).decode().split()
+        found = [pyrage.x25519.Identity.from_str(word) for word in words if word.startswith(_KEY)]
+    except (OSError, ValueError, pyrage.IdentityError) as error:
+        raise StoreError(_unreadable(path)) from error
+    if not found:
+        raise StoreError(_unreadable(path))
+    return found
+
+
+def _unreadable(path: Path) -> str:
+    return _("The key of backups in %s can't be read. Put an age key there (AGE-SECRET-KEY-1...).") % path

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 
 from releases.actions.base import ActionError, NotApproved
 from releases.actions.copies import series_of_dump, series_of_files
-from releases.models import Backup, Deployment, Environment, Host
+from releases.models import Backup, Deployment, Environment, Host, Removal
 from releases.runbooks.plan import PlannedStep
 from releases.way_back import WayBack
 
@@ -35,7 +35,7 @@ def candidates(way: WayBack, actions: Collection[str] = RESTORING) -> list[Backu
         beforehand &= Q(created_at__gt=ended)
     kinds = [kind for action, kind in KINDS.items() if action in actions]
     rows = environment.backups.filter(Q(deployment__in=together, attempt__isnull=False) | beforehand)
-    rows = rows.exclude(removed_at__lt=first.started_at)
+    rows = rows.exclude(removed_at__lt=first.started_at).exclude(removed_because=Removal.DISTURBED)
     rows = rows.filter(kind__in=kinds).defer("facts")
     oldest: dict[tuple[str, int | None, str], Backup] = {}
     for backup in rows.order_by("created_at", "pk"):

@@ -1,9 +1,14 @@
 # shellcheck shell=sh disable=SC2154
 # The password of a database reaches its programs by a file that only this step can read.
 #   step_password: name of the secret, or nothing
-unpacked() { # FILE FOLDER: into DUMP what pg_restore reads; a dump that several processes made is unpacked there first
+is_tar() { [ "$(dd if="$1" bs=1 skip=257 count=5 2>/dev/null)" = ustar ]; } # FILE: a dump that several processes made
+unpacked() { # FILE FOLDER: into DUMP what pg_restore reads; a tar is unpacked there first
   DUMP=$1
-  [ "$(dd if="$1" bs=1 skip=257 count=5 2>/dev/null)" = ustar ] || return 0
+  is_tar "$1" || return 0
+  if [ "$(($(stat -c %s "$1") / 1024 + 1024))" -gt "$(df -Pk "${2%/*}" | tail -n 1 | tr -s ' ' | cut -d' ' -f4)" ]; then
+    printf 'too little room to unpack %s\n' "$1" >&2
+    return 1
+  fi
   rm -rf "$2" && mkdir "$2" && tar -C "$2" -xf "$1" || return
   DUMP=$2
 }

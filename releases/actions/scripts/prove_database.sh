@@ -48,6 +48,7 @@ data=''
 if [ -n "$data" ] && [ -d "$data" ]; then # on this machine, and the login may know where
   free=$(df -Pk "$data" | tail -n 1 | tr -s ' ' | cut -d' ' -f4)
   need=$((step_bytes / 1024 * 12 / 10 + 10240))
+  ! is_tar "$dump" || need=$((need + $(stat -c %s "$dump") / 1024)) # it may be unpacked on the same disk
   [ "$need" -le "${free:-0}" ] || fail "proof: too little room: $need kB needed, $free kB free in $data"
 fi
 trap leave EXIT
@@ -64,13 +65,17 @@ SQL
 
 restore() {
   if [ "$step_format" = custom ]; then
-    unpacked "$dump" "$work.d" || return
     pg_restore --no-password --exit-on-error --no-owner --no-privileges --dbname="$step_target_connection" "$DUMP"
   else
     psql --no-psqlrc --no-password --quiet --set=ON_ERROR_STOP=1 --single-transaction --output=/dev/null \
       --dbname="$step_target_connection" --file="$dump"
   fi
 }
+DUMP=$dump
+if [ "$step_format" = custom ] && ! unpacked "$dump" "$work.d"; then # is it the backup, or the machine?
+  tar -tf "$dump" >/dev/null 2>&1 && fail "proof: interrupted: $dump"
+  fail "proof: not restored: $dump"
+fi
 begin=$(seconds)
 restore 2>"$work.err"
 code=$?

@@ -153,7 +153,9 @@ take_over() {
     sleep 0.1
   done
   wait "$swapper" && return
-  look                                                                # the answer may be all that was lost
+  tries=0                                                             # the answer may be all that was lost
+  until printf 'SELECT 1;\n' | sql >/dev/null 2>&1 || [ "$tries" -ge 60 ]; do tries=$((tries + 1)); sleep 1; done
+  look
   case $STATE in 1?1) return 0 ;; *) return 1 ;; esac
 }
 
@@ -177,8 +179,9 @@ room "$DATA" 1024 || exit 1
 clean || fail "restore: left over: $step_database"
 # Roughly: a database is 8 MB before anything is in it, and its making is in the server's log as well.
 need=$(($(stat -c %s "$dump") / 1024 + 20480))
+! is_tar "$dump" || need=$((need * 2)) # it may be unpacked on the same disk
 { room "$DATA" "$need" && room "$SPACE" "$need"; } || exit 1
-trap 'leave; rm -rf "$pieces"' EXIT
+trap 'rm -rf "$pieces"; leave' EXIT
 trap 'exit 143' HUP INT TERM
 create || fail "restore: could not create: $step_new"
 restore || fail "restore: could not restore: $dump"

@@ -23,13 +23,14 @@ need=$(($(du -sk "$step_archive" | cut -f1) + 1024))
 [ "$need" -le "${free:-0}" ] || fail "return: too little room: $need kB needed, $free kB free in $parent"
 find "$parent" -maxdepth 1 -name '.*.upload-*' -type d -mtime +2 -exec rm -rf {} + 2>/dev/null   # given up long ago
 drop "$new"
-mkdir "$new" || fail "return: not allowed: $parent"
-tar -xpf "$step_archive" -C "$new" || fail "return: not unpacked: $location"
-folder_sum "$new"
+# One deeper: the tar brings the age of the folder back, and what is swept is told by that.
+mkdir "$new" "$new/copy" || fail "return: not allowed: $parent"
+tar -xpf "$step_archive" -C "$new/copy" || fail "return: not unpacked: $location"
+folder_sum "$new/copy"
 [ "$SUM" = "$step_sum" ] || fail "return: damaged: $location"
 trap '' HUP INT TERM                                                  # the renames are not to be cut in two
 if exists "$location"; then mv -T "$location" "$old" || fail "return: not allowed: $location"; fi
-if ! mv -T "$new" "$location"; then
+if ! mv -T "$new/copy" "$location"; then
   if exists "$old"; then mv -T "$old" "$location"; fi
   fail "return: not allowed: $location"
 fi

@@ -89,6 +89,12 @@ def test_what_was_copied_while_a_deployment_began_is_given_up(ready: Team, monke
     assert not Backup.objects.kept().filter(order=one).exists()
     assert set(Backup.objects.filter(order=one).values_list("removed_because", flat=True)) == {"disturbed"}
     assert not BackupProof.objects.exists()
+    # Given up after the deployment began: its own copies are what a rollback puts back, not these.
+    monkeypatch.undo()
+    deployment = ready.deploy("3.0")
+    Backup.objects.filter(order=one).update(removed_at=clock.now())
+    found = restorable.candidates(WayBack(deployment))
+    assert found and {backup.deployment_id for backup in found} == {deployment.pk}
 
 
 def test_a_missing_file_and_a_host_that_is_away_say_so(ready: Team) -> None:

@@ -193,6 +193,16 @@ def test_a_dump_that_several_processes_made(stage: Stage, server: Server) -> Non
         assert prove(stage, backup) == ("not restored", None)
 
 
+def test_a_machine_without_room_to_unpack_says_nothing_about_the_backup(stage: Stage, server: Server) -> None:
+    parameters = {**server.parameters, "format": "custom", "jobs": 2, "destination": "dump"}
+    assert stage.perform("backup_database", parameters).problem == ""
+    backup, first = Backup.objects.get(), stage.home / "asked"
+    shim(stage, "df", f"echo h; [ -e {first} ] && free=1030 || free=9000000; touch {first}; echo /dev/x 9 9 $free 9% /")
+    assert prove(stage, backup)[0] == "interrupted"
+    (stage.home / "bin" / "df").unlink()
+    assert prove(stage, backup)[0] == ""
+
+
 def test_a_dump_of_an_earlier_version_is_summed_up_as_it_was(
     stage: Stage, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ def send_back(stage: Stage, dump: Backup) -> BackupReturn:
     return made
 
 
+@pytest.mark.django_db
 def test_what_is_put_comes_back_and_is_closed_to_others(store: str, tmp_path: Path, settings: LazySettings) -> None:
     plain, back = tmp_path / "plain", tmp_path / "back"
     plain.write_bytes(b"secret" * 1_000_000)
@@ -62,7 +63,7 @@ def test_what_is_put_comes_back_and_is_closed_to_others(store: str, tmp_path: Pa
             stores.get(first, back, "0" * 64)
         assert not back.exists()
         settings.BACKUPS_KEY_FILE = key
-        with pytest.raises(stores.StoreError, match="can't be opened with the key"):
+        with pytest.raises(stores.StoreError, match="can't be opened with the keys"):
             stores.get(first, back, digest)
     assert not back.exists()
     stores.remove(first)
@@ -176,3 +177,39 @@ def test_a_full_disk_here_is_seen_before_anything_moves(
     with override("en"):
         done = stage.perform("backup_database", {**server.parameters, "destination": "dump.sql"})
     assert "Too little room" in done.problem
+
+
+def test_a_missing_key_is_not_replaced_once_there_are_copies(
+    dump: Backup, settings: LazySettings, tmp_path: Path
+) -> None:
+    """With a new key the older copies could not be opened; with both keys in the file all can."""
+    path = Path(settings.BACKUPS_KEY_FILE)
+    old = path.read_text()
+    path.unlink()
+    with override("en"):
+        with pytest.raises(stores.StoreError, match="Put it back there"):
+            stores.get(dump.copy_location, tmp_path / "opened", dump.sha256)
+        with pytest.raises(stores.StoreError, match="Put it back there"):
+            stores.put(Path(dump.location), "another.sql")
+    assert not path.exists()
+    path.write_text(f"# the new one first\n{pyrage.x25519.Identity.generate()}\n{old}")
+    stores.get(dump.copy_location, tmp_path / "opened", dump.sha256)
+    name = stores.put(Path(dump.location), "another.sql")
+    stores.get(name, tmp_path / "opened", dump.sha256)
+    path.write_text(old)
+    with override("en"), pytest.raises(stores.StoreError, match="can't be opened with the keys"):
+        stores.get(name, tmp_path / "opened", dump.sha256)
+
+
+def test_what_a_killed_process_left_on_its_way_is_removed(settings: LazySettings, data_dir: Path) -> None:
+    folder = Path(settings.BACKUPS_DIR)
+    with stores.passing_folder() as busy:
+        left, young = folder / ".passing-left", folder / ".passing-young"
+        for one in (left, young):
+            one.mkdir()
+            (one / "plain").write_text("not encrypted")
+        for one in (left, busy):
+            os.utime(one, (1_700_000_000, 1_700_000_000))
+        with stores.passing_folder():
+            assert not left.exists(), "nobody holds it"
+            assert young.exists() and busy.exists()
