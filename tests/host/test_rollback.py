@@ -98,6 +98,11 @@ def test_the_frontend_alone_goes_back_by_the_shipped_procedure(site: Site, machi
     assert b"frontend release 1" in machine.run("curl -fsS http://localhost").stdout
     assert rollback.downtime_opened_at is not None and rollback.downtime_closed_at is not None
     print(f"frontend alone rolled back: {rollback.seconds_taken() or 0.0:.1f} s")
+    whole, _new = roll_back.draft(WayBack(deployment), site.requester, Actor(site.requester), "and-the-rest")
+    site.start(whole)
+    assert drive(whole) == lifecycle.SUCCEEDED, explained(whole)
+    assert held(machine) == before
+    nothing_is_left(machine)
 
 
 # One for each step; the last one has no script that could be launched.

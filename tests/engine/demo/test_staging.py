@@ -14,6 +14,7 @@ from releases.demo import database
 from releases.engine import consent, driver, prepare, proving, roll_back, start
 from releases.models import Backup, Deployment, Environment, Probe, Release, User
 from releases.runbooks import loader
+from releases.way_back import WayBack
 from tests.engine.demo.conftest import committed, flushable, load, running_host
 from tests.engine.demo.test_host import needs_sshd
 
@@ -91,7 +92,7 @@ def test_it_is_deployed_and_rolled_back_and_production_notices_nothing(committed
         changed = held("staging", machine)
         assert all(changed[part] != before[part] for part in before)
         assert held("production", machine) == there
-        back, _new = roll_back.draft(deployed, minjun(), Actor(minjun()), uuid.uuid4().hex)
+        back, _new = roll_back.draft(WayBack(deployed), minjun(), Actor(minjun()), uuid.uuid4().hex)
         assert run(back) == lifecycle.SUCCEEDED, explained(back)
         assert versions(staging, machine) == ["v1.0.0", "v1.0.0"]
         after = held("staging", machine)
