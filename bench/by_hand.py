@@ -46,6 +46,8 @@ def forth(place: Site) -> list[Act]:
     sending = [*scp, str(built), f"{ssh[-1]}:{sent}"]
     fetching = [*scp, f"{ssh[-1]}:{dump}", str(fetched)]
     synced = app / "hand.rsync"
+    syncing = ["rsync", "--whole-file", "-e", " ".join(ssh[:-1]), str(built), f"{ssh[-1]}:{synced}"]
+    there, there_too = _copied(place.jar, sent), _copied(place.jar, synced)
     return [
         Act("cp", ([*ssh, copying],), (copy,)),
         Act(f"cp{CHECKED}", ([*ssh, f"{copying} && sha256sum {place.jar} {copy}"],), (copy,)),
@@ -59,9 +61,9 @@ def forth(place: Site) -> list[Act]:
             ),
             (dump, fetched),
         ),
-        Act("scp", (sending,), (sent,)),
-        Act(f"scp{CHECKED}", (["sha256sum", str(built)], sending, [*ssh, f"sha256sum {sent}"]), (sent,)),
-        Act("rsync", (["rsync", "-e", " ".join(ssh[:-1]), str(built), f"{ssh[-1]}:{synced}"],), (synced,)),
+        Act("scp", (sending,), before=there),
+        Act(f"scp{CHECKED}", (["sha256sum", str(built)], sending, [*ssh, f"sha256sum {sent}"]), before=there),
+        Act("rsync", (syncing,), before=there_too),
     ]
 
 
@@ -79,6 +81,11 @@ def back(place: Site) -> list[Act]:
         Act("pg_restore", ([*ssh, restoring],), before=drop),
         Act(f"pg_restore{CHECKED}", ([*ssh, f"sha256sum {dump} && {restoring} && {analyzing}"],), before=drop),
     ]
+
+
+def _copied(old: Path, to: Path) -> tuple[list[str], ...]:
+    """What is sent takes the place of the build before, by hand as in our step."""
+    return (["cp", str(old), str(to)], ["sync"])
 
 
 def _reach() -> str:

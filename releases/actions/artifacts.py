@@ -43,20 +43,31 @@ def locate(release: Release, path: str) -> Path:
     return found
 
 
-def read(release: Release, path: str, is_folder: bool, stop: Callable[[], bool] = lambda: False) -> Content:
-    """Look at an artifact as it is now. Raises ActionError when it is missing or of the other sort."""
+def find(release: Release, path: str, is_folder: bool) -> Path:
+    """The place of an artifact that is there. Raises ActionError when it is missing or of the other sort."""
     found = locate(release, path)
     wanted = found.is_dir() if is_folder else found.is_file()
     if not wanted:
         kind = _("folder") if is_folder else _("file")
         names = {"kind": kind, "path": path, "workspace": release.project.workspace()}
         raise ActionError(_("There is no %(kind)s %(path)s in %(workspace)s. Build it first.") % names)
+    return found
+
+
+def read(release: Release, path: str, is_folder: bool, stop: Callable[[], bool] = lambda: False) -> Content:
+    """Look at an artifact as it is now. Raises ActionError when it is missing or of the other sort."""
+    found = find(release, path, is_folder)
     try:
         return _folder(found, stop) if is_folder else _file(found, stop)
     except TransferFailed as error:
         raise ActionError(told(error)) from error
     except OSError as error:
-        raise ActionError(_("%(path)s can't be read: %(why)s") % {"path": path, "why": error.strerror}) from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: str, error: OSError) -> ActionError:
+    """What to say of an artifact that the system does not let us read."""
+    return ActionError(_("%(path)s can't be read: %(why)s") % {"path": path, "why": error.strerror})
 
 
 def row(deployment: Deployment, name: str) -> Artifact:

@@ -15,7 +15,7 @@ from releases.actions.texts import shell_text, shown
 from releases.models import Backup
 
 REACHED_BY: Final = ("database", "user", "host", "port", "password_secret", "format", "service")
-SUMS: Final = "hash"  # how the rows of new dumps are summed up (fingerprint.sql)
+SUMS: Final = "columns"  # how the rows of new dumps are summed up (fingerprint.sql)
 
 
 class BackupDatabase(ScriptAction):

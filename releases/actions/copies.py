@@ -58,7 +58,7 @@ def read_facts(transport: Transport, path: str) -> tuple[Fingerprint, float | No
     with tempfile.TemporaryDirectory(prefix="cloudwiki-facts-") as folder:
         target = Path(folder) / "facts"
         try:
-            download(transport, path, target, progress=lambda done, total: None, stop=lambda: False)
+            download(transport, path, target, progress=lambda done, total: None, stop=lambda: False, passing=True)
             with target.open(encoding="utf-8", errors="replace") as lines:
                 return Fingerprint.parse(lines)
         except TransferFailed as error:

@@ -87,8 +87,9 @@ def keep_each(rows: Iterable[Backup], folder: str, way: Way) -> None:
 
 
 def _fetch(way: Way, copy: Copy, target: Path) -> Collection[str]:
+    told, sha256 = way.progress, copy.sha256
     moved = download(
-        way.transport, copy.location, target, progress=way.progress, stop=lambda: False, sha256=copy.sha256
+        way.transport, copy.location, target, progress=told, stop=lambda: False, sha256=sha256, passing=True
     )
     return {moved.sha256}
 

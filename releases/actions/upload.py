@@ -1,18 +1,18 @@
 """Sending what was built."""
 
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext as _
 
 from releases.actions import artifacts
-from releases.actions.artifacts import Content
 from releases.actions.base import ActionError, DirectAction, StepContext
 from releases.actions.remote_words import told
 from releases.actions.texts import shown, size
 from releases.models import Artifact
-from releases.remote.errors import TransferDiffers, TransferFailed, TransferStopped
+from releases.remote.errors import SourceChanged, TransferFailed, TransferStopped
 from releases.remote.folders import upload_folder
 from releases.remote.transfer import Transferred, upload_file
 
@@ -24,33 +24,30 @@ class Upload(DirectAction):
 
     def run(self, context: StepContext) -> None:
         context.say(shown(context.planned.lines))
+        source = _source(context)
+        destination = _destination(context.parameters["destination"], source.place.name)
         try:
-            found = self._source(context)
-            destination = _destination(context.parameters["destination"], found.path.name)
-            moved = _send(context, found, destination)
+            moved = _send(context, source, destination)
         except TransferStopped:
             return
+        except SourceChanged as error:
+            _require_recorded(source, _read(context, source))
+            raise _changed(source) from error
         except TransferFailed as error:
-            if isinstance(error, TransferDiffers) and _reread(context, found) != found.sha256:
-                raise _changed(found) from error
             raise ActionError(told(error)) from error
-        if moved.sha256 != found.sha256:
-            raise _changed(found)
+        except OSError as error:
+            raise artifacts.unreadable(source.path, error) from error
         _tell(context, moved, destination)
 
-    def _source(self, context: StepContext) -> Content:
-        parameters, release = context.parameters, context.deployment.release
-        name, is_folder = parameters.get("artifact", ""), bool(parameters.get("folder"))
-        artifact = artifacts.row(context.deployment, name) if name else None
-        path = artifact.path if artifact else parameters["source"]
-        found = artifacts.read(release, path, is_folder, context.stop)
-        expected = _expected(context, artifact) if artifact else ""
-        if expected and found.sha256 != expected:
-            sums = {"name": name, "found": found.sha256[:12], "expected": expected[:12]}
-            sentence = _("%(name)s is not what was recorded: its sha256 is %(found)s, not %(expected)s.")
-            mend = _("Build it again, or record it anew on the release page.")
-            raise ActionError(f"{sentence % sums} {mend}")
-        return found
+
+@dataclass(frozen=True)
+class _Source:
+    """What is sent: its path as it was given, where that is, and what was recorded of the artifact of that `name`."""
+
+    path: str
+    place: Path
+    name: str = ""
+    sha256: str = ""
 
 
 class Progress:
@@ -71,20 +68,43 @@ class Progress:
             self._context.say(f"{tenth * 10:3d} %  {size(done)} / {size(total)}  {speed}/s")
 
 
-def _send(context: StepContext, found: Content, destination: str) -> Transferred:
+def _source(context: StepContext) -> _Source:
+    parameters, deployment = context.parameters, context.deployment
+    name = parameters.get("artifact", "")
+    artifact = artifacts.row(deployment, name) if name else None
+    path = artifact.path if artifact else parameters["source"]
+    place = artifacts.find(deployment.release, path, bool(parameters.get("folder")))
+    return _Source(path, place, name, _expected(context, artifact) if artifact else "")
+
+
+def _send(context: StepContext, source: _Source, destination: str) -> Transferred:
     transport, attempt = context.transport(), context.attempt.remote_id
     common: dict[str, Any] = {"attempt": attempt, "progress": Progress(context), "stop": context.stop}
-    if context.parameters.get("folder"):
-        return upload_folder(transport, found.path, destination, **common)
-    return upload_file(transport, found.path, destination, sha256=found.sha256, **common)
+    if not context.parameters.get("folder"):
+        return upload_file(transport, source.place, destination, sha256=source.sha256, **common)
+    found = _read(context, source)
+    _require_recorded(source, found)
+    moved = upload_folder(transport, source.place, destination, **common)
+    if moved.sha256 != found:
+        raise _changed(source)
+    return moved
 
 
-def _reread(context: StepContext, found: Content) -> str:
-    return artifacts.read(context.deployment.release, str(found.path), bool(context.parameters.get("folder"))).sha256
+def _read(context: StepContext, source: _Source) -> str:
+    is_folder = bool(context.parameters.get("folder"))
+    return artifacts.read(context.deployment.release, source.path, is_folder, context.stop).sha256
 
 
-def _changed(found: Content) -> ActionError:
-    return ActionError(_("%s changed while it was sent. Wait until its build is over and try again.") % found.path)
+def _require_recorded(source: _Source, found: str) -> None:
+    if source.sha256 and found != source.sha256:
+        sums = {"name": source.name, "found": found[:12], "expected": source.sha256[:12]}
+        sentence = _("%(name)s is not what was recorded: its sha256 is %(found)s, not %(expected)s.")
+        mend = _("Build it again, or record it anew on the release page.")
+        raise ActionError(f"{sentence % sums} {mend}")
+
+
+def _changed(source: _Source) -> ActionError:
+    return ActionError(_("%s changed while it was sent. Wait until its build is over and try again.") % source.place)
 
 
 def _expected(context: StepContext, artifact: Artifact) -> str:

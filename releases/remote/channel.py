@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import cast
 
@@ -49,15 +50,21 @@ def _read(channel: paramiko.Channel, output: Output, stopped: StopCheck) -> bool
     while True:
         ended = channel.eof_received or channel.closed  # looked at first: what came before it is read below
         while channel.recv_stderr_ready():
-            output.error(channel.recv_stderr(CHUNK))
+            output.error(_taken(channel, channel.recv_stderr))
         if channel.recv_ready():
-            output.write(channel.recv(CHUNK))
+            output.write(_taken(channel, channel.recv))
         elif ended:
             return False
         else:
             arrived.wait(STOP_CHECK)
         if stopped():
             return True
+
+
+def _taken(channel: paramiko.Channel, receive: Callable[[int], bytes]) -> bytes:
+    """What has arrived; Paramiko then tells the other side that there is room again."""
+    with _gate(channel):
+        return receive(CHUNK)
 
 
 def _await_status(channel: paramiko.Channel, stopped: StopCheck) -> bool:
@@ -81,7 +88,7 @@ def keep_order(transport: paramiko.Transport) -> None:
 
     Paramiko builds a message under the channel's lock, but sends it outside: when a command ends while we still
     feed it, its data may leave after our answer to the close. OpenSSH then drops the whole connection ("data
-    packet referred to nonexistent channel"), with every other step on it.
+    packet referred to nonexistent channel"), with every other step on it; asyncssh does so for a message about room.
     """
     table = transport._channel_handler_table
     transport._channel_handler_table = {**table, MSG_CHANNEL_CLOSE: _handle_close}

@@ -20,6 +20,7 @@ import paramiko
 from fabric import Config, Connection
 from paramiko.config import SSHConfig
 
+from . import openssh
 from .channel import keep_order, run_on_channel
 from .errors import (
     AuthenticationFailed,
@@ -74,8 +75,13 @@ class SshTransport:
         write: Write | None = None,
         write_error: Write | None = None,
         stop: Stop | None = None,
+        size: int = 0,
     ) -> Completed:
         fault_point("before_session")
+        client = openssh.find_client() if size >= openssh.FROM else None
+        if client:
+            streams = (stdin, write, write_error, stop)
+            return openssh.run_by_client(client, self._target, SILENT_DROP, command, *streams)
         channel = self._open_session()
         try:
             self._exec(channel, command)

@@ -58,6 +58,10 @@ class ConnectionLost(RemoteError):
     mend = "Nothing to do at once: it is tried again. If it goes on, check the network and the machine."
 
 
+class ClientLost(ConnectionLost):
+    """The OpenSSH client's own connection broke, or never was: where nothing was heard yet, another way may work."""
+
+
 class SessionRefused(RemoteError):
     code = "session_refused"
     mend = "Raise MaxSessions in the machine's sshd_config, or run fewer steps there side by side."
@@ -85,6 +89,10 @@ class TransferFailed(RemoteError):
 
 class TransferDiffers(TransferFailed):
     """Something else arrived than was to be sent: either side's file changed, or the way damaged it."""
+
+
+class SourceChanged(TransferDiffers):
+    """The file here does not hold what it should, or changed while it was sent."""
 
 
 class TransferStopped(RemoteError):

@@ -77,7 +77,7 @@ def _send(
     listed = b"".join(b"./" + path + b"\0" for path in dropped) or b"./.nothing-to-drop\0"
     peer.ask("folder-stage", destination, attempt, needed, stdin=lambda: listed)
     stream = lambda: TarStream(source, wanted, sizes, progress)  # noqa: E731 made anew for each try
-    peer.ask("folder-receive", destination, attempt, stdin=stream)
+    peer.ask("folder-receive", destination, attempt, stdin=stream, size=sum(sizes.values()))
     arrived = _remote_manifest(peer, destination, "stage", attempt)
     if arrived != wanted:
         wrong = sorted(p for p in wanted.keys() | arrived.keys() if wanted.get(p) != arrived.get(p))

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from importlib.resources import files
 from weakref import WeakKeyDictionary
 
-from .errors import ConnectionLost, NoSpace, ToolMissing
+from .errors import ClientLost, ConnectionLost, NoSpace, ToolMissing
 from .transport import Completed, Readable, Stop, Transport, Write
 
 DEFAULT_FOLDER = "~/.cloudwiki"
@@ -72,15 +72,16 @@ class RemoteScript:
         said: Callable[[dict[str, str]], None] | None = None,
         stop: Stop | None = None,
         quiet_limit: float | None = QUIET_LIMIT,
+        size: int = 0,
     ) -> tuple[Completed, dict[str, str]]:
         """Run one verb; installs the script first if the machine has not got it.
 
-        `stdin` is called for each try. Returns how it ended and the last words it said, as a dict. Raises
-        ConnectionLost, ToolMissing (sha256sum), NoSpace.
+        `stdin` is called for each try; `size`: bytes that will pass, as far as that is known. Returns how it ended and
+        the last words it said, as a dict. Raises ConnectionLost, ToolMissing (sha256sum), NoSpace.
         """
 
         def run_once(program: str) -> tuple[Completed, dict[str, str]]:
-            return self._exec(program, (verb, *arguments), stdin(), write, said, stop, quiet_limit)
+            return self._exec(program, (verb, *arguments), stdin, write, said, stop, quiet_limit, size)
 
         checked = _CHECKED.setdefault(self.transport, set())
         if self._identity in checked:
@@ -101,7 +102,7 @@ class RemoteScript:
     def _install(self) -> dict[str, str]:
         """Put the script on the machine. The words of a refusal, or {}."""
         words: list[dict[str, str]] = []
-        _, last = self._exec(_INSTALL, (), self._text, None, words.append, None, 60.0)
+        _, last = self._exec(_INSTALL, (), lambda: self._text, None, words.append, None, 60.0)
         refused = [word for word in words if word.get("state") == "refused"]
         if refused:
             return refused[0]
@@ -118,23 +119,31 @@ class RemoteScript:
         self,
         program: str,
         arguments: tuple[str, ...],
-        stdin: Readable | bytes | None,
+        stdin: Callable[[], Readable | bytes | None],
         write: Write | None,
         said: Callable[[dict[str, str]], None] | None,
         stop: Stop | None,
         quiet_limit: float | None,
+        size: int = 0,
     ) -> tuple[Completed, dict[str, str]]:
         nonce = secrets.token_hex(8)
         command = self._command(program, nonce, arguments)
         conversation = _Conversation(nonce, write, said)
         watch = _Quiet(conversation, stop, quiet_limit)
-        completed = self.transport.execute(
-            command,
-            stdin,
-            write=conversation.hear_stdout,
-            write_error=conversation.hear_stderr,
-            stop=watch.stop,
-        )
+        try:
+            completed = self.transport.execute(
+                command,
+                stdin(),
+                write=conversation.hear_stdout,
+                write_error=conversation.hear_stderr,
+                stop=watch.stop,
+                size=size,
+            )
+        except ClientLost:
+            if conversation.last:
+                raise
+            # It did not get there: it may not be let in, because of the rights of the key's file say.
+            return self._exec(program, arguments, stdin, write, said, stop, quiet_limit)
         if watch.too_quiet:
             raise ConnectionLost(f"{self.transport.name} has said nothing for {quiet_limit:.0f} s.")
         return completed, conversation.last

@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Never
 
-from .errors import InvalidStep, NoSpace, TransferDiffers, TransferFailed, TransferStopped
+from .errors import InvalidStep, NoSpace, SourceChanged, TransferDiffers, TransferFailed, TransferStopped
 from .scripts import DEFAULT_FOLDER, NAME, RemoteScript, package_text, require_tools
-from .transport import CHUNK, Completed, Stop, Transport
+from .summing import Summing
+from .transport import Completed, Stop, Transport
 
 Progress = Callable[[int, int], None]  # bytes so far, bytes in all
 TRANSFER = package_text("transfer.sh")
@@ -64,26 +65,45 @@ def upload_file(
 ) -> Transferred:
     """Put `source` in place of `destination` in one rename, keeping its permission bits.
 
-    `sha256`: what `source` must hold, where that was read just now; it is not read twice then, and nothing else is put
-    in place. The next call with the same `attempt` goes on where a cut one stopped. Raises NoSpace, ToolMissing,
+    `sha256`: what `source` must hold, where that is known: nothing else is put in place. It is read for its sum while
+    it is sent. The next call with the same `attempt` goes on where a cut one stopped. Raises NoSpace, ToolMissing,
     TransferDiffers, TransferFailed, TransferStopped, ConnectionLost; what was there before is then untouched.
     """
     started = time.monotonic()
-    peer = Peer(transport, destination, attempt, stop, folder, shell)
-    with source.open("rb") as file:
-        status = os.fstat(file.fileno())
-        size, sha = status.st_size, sha256 or _sha256(file, stop)
-        begun = peer.ask("file-begin", destination, attempt, str(size), sha)
-        if begun.get("state") != "same":
-            offset = int(begun.get("have", "0"))
-            progress(offset, size)
-            counted = Counted(file, offset, size, progress)
-            mode = f"{stat.S_IMODE(status.st_mode):o}"
-            words = (destination, attempt, str(size), sha, mode, str(offset))
-            peer.ask("file-receive", *words, stdin=lambda: counted.rewound())
-    progress(size, size)
-    sent = 0 if begun.get("state") == "same" else 1
-    return Transferred(size, sha, 1, sent, time.monotonic() - started)
+    with source.open("rb") as file, Summing(file, sha256) as summing:
+        peer = Peer(transport, destination, attempt, stop, folder, shell)
+        receiver = Peer(transport, destination, attempt, lambda: stop() or summing.differs, folder, shell)
+        try:
+            sent = _send(peer, receiver, file, summing, progress)
+            found = summing.result(stop)
+        except SourceChanged:
+            peer.ask("file-forget", destination, attempt)
+            raise
+    progress(summing.size, summing.size)
+    return Transferred(summing.size, found, 1, sent, time.monotonic() - started)
+
+
+def _send(peer: Peer, receiver: Peer, file: BinaryIO, summing: Summing, progress: Progress) -> int:
+    """The number of files sent: 0 where it is there already."""
+    words = (peer.path, peer.attempt, str(summing.size))
+    begun = peer.ask("file-begin", *words)
+    if begun.get("state") == "there":
+        if begun.get("sha") == summing.result(peer.stop):
+            return 0
+        begun = peer.ask("file-begin", *words, "other")
+    offset = int(begun.get("have", "0"))
+    progress(offset, summing.size)
+    rest = Counted(file, offset, summing.size, progress)
+    try:
+        receiver.ask("file-receive", *words, str(offset), stdin=lambda: rest.rewound(), size=summing.size - offset)
+    except (TransferStopped, TransferFailed):
+        summing.result(peer.stop)  # raises what it was stopped for
+        summing.require_same()  # a file that grew is sent to its new end
+        raise
+    found = summing.result(peer.stop)
+    summing.require_same()
+    peer.ask("file-finish", *words, found, f"{stat.S_IMODE(summing.mode):o}")
+    return 1
 
 
 def download(
@@ -94,12 +114,14 @@ def download(
     progress: Progress,
     stop: Stop,
     sha256: str = "",
+    passing: bool = False,
     folder: str = DEFAULT_FOLDER,
     shell: str = "sh",
 ) -> Transferred:
     """Fetch a file; it appears at `destination` only when both sides computed the same SHA-256.
 
-    `sha256`: what the machine's side computed earlier; it does not read the file once more then.
+    `sha256`: what the machine's side computed earlier; it does not read the file once more then. `passing`: it is used
+    at once and removed, so it need not be on the disk when this returns.
     """
     started = time.monotonic()
     peer = Peer(transport, remote_path, "download", stop, folder, shell)
@@ -111,7 +133,8 @@ def download(
             said = peer.ask("send", remote_path, *words, write=fetched.write, said=fetched.hear)
             size = file.tell()
             file.flush()
-            os.fsync(file.fileno())
+            if not passing:
+                os.fsync(file.fileno())
         if (sha256 or said.get("sha")) != fetched.digest.hexdigest():
             raise TransferDiffers(f"{remote_path} changed on {transport.name} while it was fetched.")
         partial.replace(destination)
@@ -150,33 +173,32 @@ class Peer:
             raise InvalidStep("A path cannot contain a NUL.")
         self._script = RemoteScript(transport, TRANSFER, folder, shell)
         self._machine = transport.name
-        self._path = path
-        self.stop = stop
+        self.path, self.attempt, self.stop = path, attempt, stop
 
     def ask(self, verb: str, *arguments: str, **options: object) -> dict[str, str]:
         """Run one verb to its end. `options` are those of RemoteScript.run."""
         # A sender is busy with reading and sending: only TCP can tell that it is stuck.
         quiet = {"quiet_limit": None} if "stdin" in options else {}
         completed, words = self._script.run(verb, "x", *arguments, stop=self.stop, **quiet, **options)  # type: ignore[arg-type]
-        if words.get("state") in ("done", "same", "begun") and completed.exit_code == 0:
+        if words.get("state") in ("done", "there", "begun") and completed.exit_code == 0:
             return words
         self._fail(completed, words)
 
     def _fail(self, completed: Completed, words: Mapping[str, str]) -> Never:
         if completed.exit_code is None and self.stop():
-            raise TransferStopped(f"The transfer of {self._path} was stopped.")
+            raise TransferStopped(f"The transfer of {self.path} was stopped.")
         require_tools(dict(words), self._machine)
         why, _, detail = words.get("why", "").partition(":")
         if why == "nospace":
-            raise NoSpace(f"{self._machine} has {detail} bytes free for {self._path}: too few.")
+            raise NoSpace(f"{self._machine} has {detail} bytes free for {self.path}: too few.")
         if why in REFUSALS:
             kind = TransferDiffers if why == "differs" else TransferFailed
-            raise kind(REFUSALS[why].format(path=self._path, machine=self._machine))
-        raise TransferFailed(f"The transfer of {self._path} broke off on {self._machine}.")
+            raise kind(REFUSALS[why].format(path=self.path, machine=self._machine))
+        raise TransferFailed(f"The transfer of {self.path} broke off on {self._machine}.")
 
 
 class Counted:
-    """A file read from `offset` on, telling progress."""
+    """A file read from `offset` to `total`, telling progress."""
 
     def __init__(self, file: BinaryIO, offset: int, total: int, progress: Progress) -> None:
         self._file = file
@@ -193,11 +215,11 @@ class Counted:
         self._progress(self._file.tell(), self._total)
         return data
 
+    def hand_over(self) -> int:
+        """For a program that reads it by itself, to its end wherever that is by then."""
+        os.lseek(self._file.fileno(), self._offset, os.SEEK_SET)
+        return self._file.fileno()
 
-def _sha256(file: BinaryIO, stop: Stop) -> str:
-    digest = hashlib.sha256()
-    while data := file.read(CHUNK * 4):
-        digest.update(data)
-        if stop():
-            raise TransferStopped("The transfer was stopped.")
-    return digest.hexdigest()
+    def tell_progress(self) -> None:
+        """How far that program is: the place in the file is one for both."""
+        self._progress(min(os.lseek(self._file.fileno(), 0, os.SEEK_CUR), self._total), self._total)

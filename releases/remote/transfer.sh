@@ -1,8 +1,11 @@
 #!/bin/sh
 # The machine's side of transfers (transfer.py, folders.py):
 #   transfer.sh FOLDER NONCE SHELL VERB X ...
-#     file-begin DESTINATION ATTEMPT SIZE SHA256     what is there already: "have=BYTES" or "state=same"
-#     file-receive DESTINATION ATTEMPT SIZE SHA256 MODE OFFSET   the rest of the bytes on stdin
+#     file-begin DESTINATION ATTEMPT SIZE [other]    what is there already: "state=there sha=SHA256" of a file as long,
+#                                                    unless that is known to be another, or "have=BYTES" of an earlier try
+#     file-receive DESTINATION ATTEMPT SIZE OFFSET   the rest of the bytes on stdin
+#     file-finish DESTINATION ATTEMPT SIZE SHA256 MODE   what arrived is looked at, and put in place
+#     file-forget DESTINATION ATTEMPT                what arrived so far is removed
 #     manifest PLACE                                 what a folder holds, in batches, on stdout
 #     folder-stage DESTINATION ATTEMPT NEEDED        paths to drop (NUL ended) on stdin
 #     folder-receive DESTINATION ATTEMPT             tar on stdin
@@ -11,6 +14,7 @@
 #     send-folder PATH                               a tar of what a folder holds on stdout
 # Nothing is made visible before it is whole and checked; both changes are renames in one folder.
 set -u
+BIG=33554432   # bytes
 NONCE=$2 SH=$3 VERB=$4
 shift 5
 
@@ -51,9 +55,10 @@ sum() { # FILE into SUM; openssl, where there is one, uses what the processor ha
 file_begin() {
   place "$1" "$2"; parent
   [ ! -d "$DEST" ] || refuse isfolder
-  if [ -f "$DEST" ] && [ "$(stat -c %s "$DEST")" = "$3" ]; then
+  if [ "${4:-}" != other ] && [ -f "$DEST" ] && [ "$(stat -c %s "$DEST")" = "$3" ]; then
     speak; sum "$DEST"
-    if [ "$SUM" = "$4" ]; then say state=same; return; fi
+    say "state=there sha=$SUM"
+    return
   fi
   find "$PARENT" -maxdepth 1 -name '.*.upload-*' -type f -mtime +2 -exec rm -f {} + 2>/dev/null   # given up long ago
   have=0
@@ -64,13 +69,33 @@ file_begin() {
 }
 file_receive() {
   place "$1" "$2"; parent
-  if [ "$6" = 0 ]; then true >"$STAGE"; fi 2>/dev/null
+  say state=receiving
+  if [ "$4" = 0 ]; then true >"$STAGE"; fi 2>/dev/null
   cat >>"$STAGE" || refuse "$(full)"
   [ "$(stat -c %s "$STAGE")" = "$3" ] || refuse short
-  speak; sum "$STAGE"
+  say state=done
+}
+file_finish() {
+  place "$1" "$2"; parent
+  [ -f "$STAGE" ] && [ "$(stat -c %s "$STAGE")" = "$3" ] || refuse short
+  speak
+  sync "$STAGE" 2>/dev/null &                                   # whole after a power failure, too
+  syncing=$!
+  sum "$STAGE"
+  wait "$syncing"
   if [ "$SUM" != "$4" ]; then rm -f "$STAGE"; refuse "differs:$SUM"; fi
+  older=''
+  if [ -f "$DEST" ] && [ "$(stat -c %s "$DEST")" -ge "$BIG" ] && ln "$DEST" "$STAGE.old" 2>/dev/null; then
+    older=$STAGE.old
+  fi
   chmod "$5" "$STAGE" && mv -fT "$STAGE" "$DEST" || refuse notwritable
   say "state=done sha=$SUM"
+  if [ -n "$older" ]; then rm -f "$older" </dev/null >/dev/null 2>&1 & fi   # takes its time; nobody waits for that
+}
+file_forget() {
+  place "$1" "$2"
+  rm -f "$STAGE"
+  say state=done
 }
 full() { # why writing failed
   if { printf '%65536s' '' >"$STAGE.room"; } 2>/dev/null; then printf notwritable; else printf diskfull; fi
@@ -119,6 +144,7 @@ folder_stage() {
 }
 folder_receive() {
   place "$1" "$2"
+  say state=receiving
   tar -xpf - -C "$STAGE" 2>/dev/null || refuse "$(STAGE=$STAGE/; full)"
   say state=done
 }
@@ -157,6 +183,8 @@ send_folder() {
 case $VERB in
   file-begin) file_begin "$@" ;;
   file-receive) file_receive "$@" ;;
+  file-finish) file_finish "$@" ;;
+  file-forget) file_forget "$@" ;;
   manifest) manifest "$@" ;;
   folder-stage) folder_stage "$@" ;;
   folder-receive) folder_receive "$@" ;;

@@ -21,6 +21,17 @@ class Readable(Protocol):
     def read(self, size: int = -1, /) -> bytes: ...
 
 
+@runtime_checkable
+class HandedOver(Protocol):
+    """What another program on this machine can read by itself: far less work than to feed it."""
+
+    def hand_over(self) -> int:
+        """The descriptor of the file, which stands where the reading has to begin."""
+
+    def tell_progress(self) -> None:
+        """Called now and then while it is read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completed:
     """`exit_code` is None when a signal ended it, or when stop() said so. `stdout` is empty if `write` took it."""
@@ -44,8 +55,11 @@ class Transport(Protocol):
         write: Write | None = None,
         write_error: Write | None = None,
         stop: Stop | None = None,
+        size: int = 0,
     ) -> Completed:
         """Run `command` by the login shell and wait for it; output goes to `write` as it comes, raw.
+
+        `size`: bytes that will pass, as far as that is known; for many a quicker way may be taken.
 
         Raises ConnectionLost when the connection breaks; what `write` raises comes through. Big output without
         `write` sits in memory. When stop() is true the command's channel is closed and exit_code is None.

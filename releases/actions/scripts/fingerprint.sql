@@ -1,7 +1,8 @@
 -- What a database holds, one JSON object a line, in one snapshot: read while it is dumped, and again when the dump was
 -- restored. Texts of values must come out the same in both, whatever the server's settings are.
--- The checksum of a table adds up one of each row. :sums is hash, or md5 as it was at first: several times the work.
--- What was read one way is compared with what is read the same way; servers before version 11 have no such hash.
+-- The checksum of a table adds up one of each row. :sums is columns: hashes of the row's values, each begun with the
+-- name of its column and all hashed once more; or as it was before, with several times the work, hash or md5 of the row.
+-- What was read one way is compared with what is read the same way; servers before version 11 have no such hashes.
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET LOCAL search_path = pg_catalog;
 SET LOCAL TimeZone = 'UTC';
@@ -14,7 +15,7 @@ SET LOCAL row_security = off;
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
 SELECT pg_export_snapshot() \g snapshot
-SELECT CASE WHEN :'sums' = 'md5' OR current_setting('server_version_num')::int < 110000 THEN 'md5' ELSE 'hash' END AS sums
+SELECT CASE WHEN :'sums' = 'md5' OR current_setting('server_version_num')::int < 110000 THEN 'md5' ELSE :'sums' END AS sums
 \gset
 SELECT json_build_object('sums', :'sums');
 SELECT json_build_object('size', pg_database_size(current_database()));
@@ -44,9 +45,14 @@ SELECT json_build_object('table', 'large objects', 'rows', count(*), 'sum', '0')
 SELECT format(
   'SELECT json_build_object(''table'', %L, ''rows'', count(*), ''sum'','
   ' coalesce(sum(%s), 0)::text) FROM ONLY %s AS row_',
-  name, CASE :'sums' WHEN 'hash' THEN 'hashtextextended((row_.*)::text COLLATE "C", 0)'
+  name, CASE :'sums' WHEN 'columns' THEN format('hashint8extended(%s, 0)', values_)
+    WHEN 'hash' THEN 'hashtextextended((row_.*)::text COLLATE "C", 0)'
     ELSE '(''x'' || substr(md5((row_.*)::text), 1, 15))::bit(60)::bigint' END, name)
-FROM (SELECT format('%I.%I', n.nspname, c.relname) AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+FROM (SELECT format('%I.%I', n.nspname, c.relname) AS name,
+        (SELECT coalesce(string_agg(format('coalesce(hashtextextended(row_.%1$I::text COLLATE "C", %2$s), %2$s)', a.attname,
+                   ('x' || substr(md5(a.attname::text), 1, 15))::bit(60)::bigint), ' # ' ORDER BY a.attnum), '0::bigint')
+           FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS values_
+        FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
        WHERE c.relkind = 'r' AND n.nspname NOT IN ('pg_catalog', 'information_schema')
          AND n.nspname !~ '^pg_(toast|temp_)'
          AND NOT EXISTS (SELECT FROM pg_depend d

@@ -24,7 +24,7 @@ look() { # into STATE whether there is a live, a new, and a replaced database of
 SELECT concat(count(*) FILTER (WHERE datname = :'live'), count(*) FILTER (WHERE datname = :'new'),
   count(*) FILTER (WHERE datname = :'before')) FROM pg_database;
 SQL
-  ) || exit 1
+  )
 }
 tell() {
   printf '%s  from %s  sha256 %s\nkept as %s\n' "$step_database" "$dump" "$step_sum" "$step_before"
@@ -49,11 +49,15 @@ SQL
 see_disks() { # into DATA and SPACE the server's folder and that of the database's tablespace, where they can be seen
   DATA='' SPACE=''
   [ "$step_local" = yes ] || return 0
-  DATA=$(printf 'SHOW data_directory;\n' | sql 2>/dev/null)
-  SPACE=$(sql 2>/dev/null <<'SQL'
-SELECT pg_tablespace_location(dattablespace) FROM pg_database WHERE datname = :'live';
+  while read -r kind path; do
+    case $kind in data) DATA=$path ;; space) SPACE=$path ;; esac
+  done <<SEEN
+$(sql 2>/dev/null <<'SQL'
+SELECT 'space ' || pg_tablespace_location(dattablespace) FROM pg_database WHERE datname = :'live';
+SELECT 'data ' || current_setting('data_directory');
 SQL
-  )
+)
+SEEN
 }
 room() { # FOLDER KILOBYTES
   [ -n "$1" ] && [ -d "$1" ] || return 0
@@ -151,16 +155,20 @@ take_over() {
   while kill -0 "$swapper" 2>/dev/null; do                            # a pool that came back at once
     disconnect "$old"
     sleep 0.1
-  done
-  wait "$swapper" && return
+  done &
+  pools=$!
+  wait "$swapper"
+  swapped=$?
+  kill "$pools" 2>/dev/null
+  wait "$pools" 2>/dev/null
+  [ "$swapped" != 0 ] || return 0
   tries=0                                                             # the answer may be all that was lost
   until printf 'SELECT 1;\n' | sql >/dev/null 2>&1 || [ "$tries" -ge 60 ]; do tries=$((tries + 1)); sleep 1; done
-  look
+  look || exit 1
   case $STATE in 1?1) return 0 ;; *) return 1 ;; esac
 }
 
-printf 'SELECT 1;\n' | sql >/dev/null 2>&1 || connection=$step_other_server
-look
+look 2>/dev/null || { connection=$step_other_server && look; } || exit 1
 case $STATE in
   1?1) tell; exit 0 ;;                                                # an earlier run of this attempt did it all
   011) # somebody's own half of a swap: ours has no middle
@@ -172,8 +180,6 @@ case $STATE in
   0??) fail "restore: no database: $step_database" ;;
 esac
 [ -f "$dump" ] || fail "restore: no dump: $dump"
-sum_of "$dump"
-[ "$SUM" = "$step_sum" ] || fail "restore: damaged: $dump"
 see_disks
 room "$DATA" 1024 || exit 1
 clean || fail "restore: left over: $step_database"
@@ -181,9 +187,15 @@ clean || fail "restore: left over: $step_database"
 need=$(($(stat -c %s "$dump") / 1024 + 20480))
 ! is_tar "$dump" || need=$((need * 2)) # it may be unpacked on the same disk
 { room "$DATA" "$need" && room "$SPACE" "$need"; } || exit 1
-trap 'rm -rf "$pieces"; leave' EXIT
+trap 'wait; rm -rf "$pieces"; leave' EXIT
 trap 'exit 143' HUP INT TERM
-create || fail "restore: could not create: $step_new"
+create &                                                              # beside it, the dump is read for its sum
+creating=$!
+sum_of "$dump"
+wait "$creating"
+created=$?
+[ "$SUM" = "$step_sum" ] || fail "restore: damaged: $dump"
+[ "$created" = 0 ] || fail "restore: could not create: $step_new"
 restore || fail "restore: could not restore: $dump"
 settings || fail "restore: could not set: $step_database"
 trap '' HUP INT TERM                                                  # it takes a moment, and has an end

@@ -1,16 +1,15 @@
 """What was built arrives whole, under its name, or not at all."""
 
+import errno
 import hashlib
+import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 from django.utils.translation import override
 
-from releases.actions import artifacts, upload
+from releases.actions import artifacts
 from releases.models import Artifact
-from releases.remote.transfer import Transferred
-from releases.remote.transport import Transport
 from tests.engine.stage import STEP, Stage
 
 
@@ -106,18 +105,29 @@ def test_it_lets_go_when_told(stage: Stage) -> None:
     assert not Path(stage.home / "app.jar").exists()
 
 
-def test_a_file_that_changes_while_it_is_sent_does_not_arrive(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_changes_while_it_is_sent_does_not_arrive(stage: Stage) -> None:
     (stage.workspace / "app.jar").write_bytes(b"as it was read")
     (stage.home / "app.jar").write_text("old")
-    send = upload.upload_file
+    parameters = {"source": "app.jar", "destination": f"{stage.home}/app.jar"}
 
-    def later(transport: Transport, source: Path, *arguments: Any, **options: Any) -> Transferred:
-        source.write_bytes(b"built anew meanwhile")
-        return send(transport, source, *arguments, **options)
+    def build(_done: int, _total: int) -> None:
+        (stage.workspace / "app.jar").write_bytes(b"built anew meanwhile")
 
-    monkeypatch.setattr(upload, "upload_file", later)
     with override("en"):
-        done = stage.perform("upload", {"source": "app.jar", "destination": f"{stage.home}/app.jar"})
+        done = stage.attempt(stage.draft([{**STEP, "action": "upload", "parameters": parameters}]), progress=build)
     assert "app.jar changed while it was sent" in done.problem
     assert (stage.home / "app.jar").read_text() == "old"
     assert [path.name for path in stage.home.glob("*.jar*")] == ["app.jar"]
+    assert not list(stage.home.glob(".app.jar*"))
+
+
+def test_a_file_that_can_not_be_read_is_named(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    jar(stage)
+
+    def refuse(*_arguments: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", refuse)
+    done = stage.perform("upload", {"artifact": "backend", "destination": f"{stage.home}/app.jar"})
+    assert "app.jar" in done.problem and "Input/output error" in done.problem
+    assert not (stage.home / "app.jar").exists()

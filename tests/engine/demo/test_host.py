@@ -2,10 +2,12 @@
 
 import json
 import shutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 from urllib.request import urlopen
 
 import pytest
+from paramiko.common import cMSG_CHANNEL_WINDOW_ADJUST
 
 from cloudwiki.keys import ensure_ssh_key
 from releases.models import Variable
@@ -81,6 +83,25 @@ def test_it_serves_big_outputs_side_by_side_without_openssh(demo_data):
             done = people.map(transport.execute, ["head -c 9000000 /dev/zero; printf bad >&2"] * 6)
             assert {(one.exit_code, len(one.stdout), one.stderr) for one in done} == {(0, 9_000_000, b"bad")}
             transport.close()
+
+
+def test_a_word_about_room_after_the_end_does_not_break_the_connection_without_openssh(demo_data, monkeypatch):
+    """Paramiko alone may tell of room after its answer to a close; asyncssh then drops everybody's connection."""
+    with running_host(demo_data, NO_OPENSSH):
+        transport = log_in(demo_data)
+        ssh = transport._connection.transport
+        send = ssh._send_user_message
+
+        def slowly(message):
+            if message.asbytes()[:1] == cMSG_CHANNEL_WINDOW_ADJUST:
+                time.sleep(0.3)  # the race made wide: the command has ended before that leaves
+            send(message)
+
+        monkeypatch.setattr(ssh, "_send_user_message", slowly)
+        assert len(transport.execute("head -c 1000000 /dev/zero").stdout) == 1_000_000
+        monkeypatch.undo()
+        assert transport.execute("echo still").stdout == b"still\n"
+        transport.close()
 
 
 def test_a_command_that_prints_to_nobody_ends_without_openssh(demo_data):

@@ -1,0 +1,91 @@
+"""The checksum of a table tells every other content apart, and no other order of the rows."""
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cloudwiki.embedded.binaries import find_postgres
+from releases.actions import registry
+from releases.actions.backup_database import SUMS
+from tests.engine.database import Server, keys, new_database
+
+SQL_FILE = Path(registry.__file__).parent / "scripts" / "fingerprint.sql"
+MEAL = """
+CREATE TABLE meal (gone int, name text, note text, price numeric, photo bytea);
+ALTER TABLE meal DROP COLUMN gone;
+INSERT INTO meal VALUES ('a', 'b', 1.0, NULL), ('c', 'd', 2.50, '\\x00'), ('', NULL, NULL, NULL), ('a', 'b', 1.0, NULL);
+"""
+OTHERS = {
+    "values change rows": "UPDATE meal SET note = CASE note WHEN 'b' THEN 'd' ELSE 'b' END WHERE note IS NOT NULL",
+    "values change columns": "UPDATE meal SET name = note, note = name WHERE name = 'c'",
+    "every row changes columns": "UPDATE meal SET name = note, note = name",
+    "nothing becomes empty": "UPDATE meal SET note = '' WHERE note IS NULL",
+    "empty becomes nothing": "UPDATE meal SET name = NULL WHERE name = ''",
+    "one digit": "UPDATE meal SET price = 2.51 WHERE name = 'c'",
+    "a zero at the end": "UPDATE meal SET price = 2.5 WHERE name = 'c'",
+    "a row more and one fewer": "DELETE FROM meal WHERE name = ''; INSERT INTO meal VALUES ('c', 'd', 2.50, '\\x00')",
+    "a byte": "UPDATE meal SET photo = '\\x01' WHERE name = 'c'",
+    "a column's name": "ALTER TABLE meal RENAME note TO remark",
+}
+
+
+@pytest.fixture
+def server(db: None) -> Iterator[Server]:
+    with new_database() as made:
+        made.session.execute(MEAL)
+        yield made
+
+
+def read(server: Server, tmp_path: Path) -> tuple[int, str]:
+    """Rows and sum of the table."""
+    name = server.parameters["database"]
+    words = " ".join(f"{key}='{value}'" for key, value in ({**keys(), "dbname": name}).items())
+    program = find_postgres().path.parent / "psql"
+    command = [program, "-XqAt", "-v", "ON_ERROR_STOP=1", "-v", f"sums={SUMS}", "-d", words, "-f", SQL_FILE]
+    done = subprocess.run(command, cwd=tmp_path, env=os.environ, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    entries = [json.loads(line) for line in done.stdout.splitlines()]
+    (found,) = [entry for entry in entries if entry.get("table") == "public.meal"]
+    return found["rows"], found["sum"]
+
+
+@pytest.mark.parametrize("change", OTHERS)
+def test_other_content_has_another_sum(server: Server, tmp_path: Path, change: str) -> None:
+    before = read(server, tmp_path)
+    server.session.execute(OTHERS[change])
+    after = read(server, tmp_path)
+    assert after[0] == before[0] == 4
+    assert after[1] != before[1]
+
+
+def test_the_same_rows_in_another_order_and_table_have_the_same_sum(server: Server, tmp_path: Path) -> None:
+    before = read(server, tmp_path)
+    server.session.execute("""
+        ALTER TABLE meal RENAME TO other;
+        CREATE TABLE meal (photo bytea, price numeric, note text, name text);
+        INSERT INTO meal SELECT photo, price, note, name FROM other ORDER BY name DESC;
+    """)
+    assert read(server, tmp_path) == before
+
+
+def test_every_type_can_be_summed_up(server: Server, tmp_path: Path) -> None:
+    server.session.execute("""
+        CREATE TYPE mood AS ENUM ('good', 'bad');
+        CREATE TYPE pair AS (x int, y text);
+        CREATE DOMAIN short AS varchar(5);
+        DROP TABLE meal;
+        CREATE TABLE meal (a char(3), b json, c jsonb, e point, f int[], g mood, h pair, i short, j inet, k bit(3),
+          l "char", m interval, n tsvector, o int4range, p money, q regclass, r boolean, s uuid, t double precision,
+          u text COLLATE "C", v name, w oid, x pg_lsn, y time with time zone, z pair[],
+          generated int GENERATED ALWAYS AS (f[1] + 1) STORED);
+        INSERT INTO meal DEFAULT VALUES;
+        INSERT INTO meal VALUES ('a', '{"a": 1}', '{"b": 2}', '(1,2)', '{1,2}', 'bad', (1, 'x'), 'abc', '::1', '101',
+          'c', '1 day', 'a b', '[1,3)', 1, 'meal', true, '00000000-0000-0000-0000-000000000001', 'NaN',
+          'u', 'v', 1, '0/1', '12:00+09', ARRAY[(1, 'y')]::pair[]);
+    """)
+    rows, found = read(server, tmp_path)
+    assert rows == 2 and int(found)

@@ -1,0 +1,227 @@
+"""Much data goes by the OpenSSH client: as safe as the connection, and taken up where either was cut."""
+
+import dataclasses
+import os
+import random
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from releases.remote import connection, openssh
+from releases.remote.connection import SshTransport, open_transport
+from releases.remote.errors import ClientLost, ConnectionLost, SourceChanged, TransferStopped
+from tests.engine.sshd import Sshd, make_key, wait_for
+
+from .test_folders import make_tree, same
+from .transfers import Put, quiet
+
+
+class Runs:
+    """What the client was started for, and how each run ended."""
+
+    def __init__(self) -> None:
+        self.ends: list[str] = []
+
+    def __call__(self, *arguments: Any) -> Any:
+        try:
+            done = openssh.run_by_client(*arguments)
+        except ClientLost:
+            self.ends.append("lost")
+            raise
+        self.ends.append("stopped" if done.exit_code is None else str(done.exit_code))
+        return done
+
+
+@pytest.fixture(autouse=True)
+def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
+    """Everything counts as much."""
+    monkeypatch.setattr(openssh, "FROM", 1)
+    seen = Runs()
+    patched = type("Patched", (), {"find_client": openssh.find_client, "FROM": 1, "run_by_client": seen})
+    monkeypatch.setattr(connection, "openssh", patched)
+    return seen
+
+
+@pytest.fixture
+def client() -> str:
+    found = openssh.find_client()
+    assert found
+    return found
+
+
+@pytest.fixture
+def slow(put_file: Put, runs: Runs, sshd: Sshd, jar: Path, tmp_path: Path) -> str:
+    """A shell on a machine where the receiver reads a million bytes and then no more."""
+    put_file(jar, sshd.home / "first")  # the script is there from now on
+    runs.ends.clear()
+    folder = tmp_path / "slow"
+    folder.mkdir()
+    (folder / "cat").write_text("#!/bin/sh\nhead -c 1000000\nexec sleep 30\n")
+    (folder / "cat").chmod(0o755)
+    return f"env PATH={folder}:{os.environ['PATH']} sh"
+
+
+@pytest.fixture
+def big(tmp_path: Path) -> Path:
+    """More than all buffers on the way hold."""
+    path = tmp_path / "big.jar"
+    path.write_bytes(random.Random(2).randbytes(1 << 20) * 40)
+    return path
+
+
+def test_a_file_and_a_folder_arrive_by_it(
+    put_file: Put, put_folder: Put, runs: Runs, box: Path, jar: Path, tmp_path: Path, shell: str
+) -> None:
+    (box / "app.jar").write_text("old")
+    assert put_file(jar, box / "app.jar", shell=shell).files_sent == 1
+    assert (box / "app.jar").read_bytes() == jar.read_bytes()
+    assert (box / "app.jar").stat().st_mode & 0o7777 == 0o640
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    put_folder(make_tree(tree), box / "app", shell=shell)
+    assert same(tree, box / "app")
+    assert sorted(path.name for path in box.iterdir()) == ["app", "app.jar"]
+    assert runs.ends == ["0", "0"]
+
+
+def test_the_file_before_a_big_one_goes_beside_the_way(put_file: Put, runs: Runs, box: Path, big: Path) -> None:
+    shutil.copy(big, box / "app.jar")
+    big.write_bytes(big.read_bytes() + b"more")
+    seen: list[int] = []
+    put_file(big, box / "app.jar", progress=lambda done, _: seen.append(done))
+    assert (box / "app.jar").read_bytes() == big.read_bytes()
+    assert seen == sorted(seen) and seen[-1] == big.stat().st_size
+    wait_for(lambda: [path.name for path in box.iterdir()] == ["app.jar"], what="the older one to go")
+
+
+def test_a_cut_one_goes_on_where_it_stopped(
+    put_file: Put, runs: Runs, sshd: Sshd, box: Path, big: Path, slow: str
+) -> None:
+    (box / "app.jar").write_text("old")
+    told: list[int] = []
+
+    def cut(done: int, _total: int) -> None:
+        told.append(done)
+        if done > 1_000_000:
+            wait_for(lambda: next(box.glob(".*")).stat().st_size == 1_000_000, what="the first bytes")
+            sshd.stop()
+
+    with pytest.raises(ConnectionLost):
+        put_file(big, box / "app.jar", progress=cut, shell=slow)
+    assert told[-1] < big.stat().st_size and (box / "app.jar").read_text() == "old"
+    sshd.start()
+    first: list[int] = []
+    again = open_transport(sshd.target)
+    put_file(big, box / "app.jar", transport=again, progress=lambda done, _: first.append(done))
+    again.close()
+    assert first[0] == 1_000_000
+    assert (box / "app.jar").read_bytes() == big.read_bytes()
+    assert runs.ends == ["lost", "0"]
+
+
+def test_a_stop_ends_it_at_once(put_file: Put, runs: Runs, box: Path, big: Path, slow: str) -> None:
+    told: list[int] = []
+    began = time.monotonic()
+    with pytest.raises(TransferStopped):
+        put_file(
+            big,
+            box / "app.jar",
+            progress=lambda done, _: told.append(done),
+            stop=lambda: bool(told and told[-1] > 1_000_000),
+            shell=slow,
+        )
+    assert time.monotonic() - began < 10
+    assert runs.ends == ["stopped"] and not (box / "app.jar").exists()
+
+
+def test_a_file_that_is_not_the_right_one_is_let_go_of_on_the_way(
+    put_file: Put, runs: Runs, box: Path, big: Path, slow: str
+) -> None:
+    (box / "app.jar").write_text("old")
+    with pytest.raises(SourceChanged):
+        put_file(big, box / "app.jar", sha256="0" * 64, shell=slow)
+    assert [path.read_text() for path in box.iterdir()] == ["old"]
+    assert runs.ends == ["stopped"]
+
+
+def test_a_file_that_grows_on_the_way_does_not_arrive(put_file: Put, box: Path, big: Path) -> None:
+    (box / "app.jar").write_text("old")
+    grown = threading.Event()
+
+    def grow(_done: int, _total: int) -> None:
+        if not grown.is_set():
+            with big.open("ab") as file:
+                file.write(b"more")
+            grown.set()
+
+    with pytest.raises(SourceChanged):
+        put_file(big, box / "app.jar", progress=grow)
+    assert [path.read_text() for path in box.iterdir()] == ["old"]
+
+
+@pytest.mark.parametrize("why", ["no client", "key", "host key"])
+def test_where_it_is_not_let_in_the_connection_does_it(
+    put_file: Put, runs: Runs, sshd: Sshd, box: Path, jar: Path, tmp_path: Path, monkeypatch, why: str
+) -> None:
+    transport = open_transport(sshd.target)
+    if why == "no client":
+        monkeypatch.setenv("PATH", str(box))
+    elif why == "key":
+        sshd.client_key.chmod(0o644)
+    else:  # an impostor where the client comes: nothing is said to it
+        other = make_key(tmp_path / "other")
+        monkeypatch.setattr(transport, "_target", dataclasses.replace(sshd.target, host_key=other))
+    logins = sshd.log.read_text().count("Accepted publickey")
+    put_file(jar, box / "app.jar", transport=transport)
+    transport.close()
+    assert (box / "app.jar").read_bytes() == jar.read_bytes()
+    assert runs.ends == ([] if why == "no client" else ["lost"])
+    if why == "host key":
+        assert sshd.log.read_text().count("Accepted publickey") == logins
+
+
+@pytest.mark.parametrize("silence", [3])
+def test_a_machine_that_swallows_everything_counts_as_lost(client: str, sshd: Sshd, silence: int) -> None:
+    heard: list[bytes] = []
+
+    def read(_size: int = -1) -> bytes:
+        if heard:
+            sshd.pause()
+        return b"x" * 100_000
+
+    endless = type("Endless", (), {"read": staticmethod(read)})()
+    began = time.monotonic()
+    with pytest.raises(ClientLost):
+        openssh.run_by_client(
+            client, sshd.target, silence, "echo in; cat >/dev/null", endless, heard.append, None, None
+        )
+    assert heard and silence - 1 < time.monotonic() - began < 3 * silence
+
+
+def test_no_agent_setting_or_other_key_is_used(
+    client: str, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = dataclasses.replace(sshd.target, private_key=tmp_path / "none")
+    home = tmp_path / "home"
+    (home / ".ssh").mkdir(parents=True)
+    shutil.copy(sshd.client_key, home / ".ssh" / "id_ed25519")
+    (home / ".ssh" / "config").write_text(f"Host *\n  IdentityFile {sshd.client_key}\n")
+    monkeypatch.setenv("HOME", str(home))
+    run: Callable[..., Any] = openssh.run_by_client
+    with pytest.raises(ClientLost):
+        run(client, target, 15, "true", None, None, None, None)
+    assert run(client, sshd.target, 15, "exit 3", None, None, None, None).exit_code == 3
+
+
+def test_a_connection_that_is_gone_is_not_begun_anew(
+    put_file: Put, transport: SshTransport, sshd: Sshd, box, jar
+) -> None:
+    sshd.stop()
+    with pytest.raises(ConnectionLost):
+        put_file(jar, box / "app.jar", progress=quiet)
+    assert not (box / "app.jar").exists()
