@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import secrets
 import stat
 import time
 from collections.abc import Callable, Mapping
@@ -71,21 +72,22 @@ def upload_file(
     """
     started = time.monotonic()
     with source.open("rb") as file, Summing(file, sha256) as summing:
+        one_try = f"{attempt}.{secrets.token_hex(4)}"
         peer = Peer(transport, destination, attempt, stop, folder, shell)
         receiver = Peer(transport, destination, attempt, lambda: stop() or summing.differs, folder, shell)
         try:
-            sent = _send(peer, receiver, file, summing, progress)
+            sent = _send(peer, receiver, one_try, file, summing, progress)
             found = summing.result(stop)
         except SourceChanged:
-            peer.ask("file-forget", destination, attempt)
+            peer.ask("file-forget", destination, one_try)
             raise
     progress(summing.size, summing.size)
     return Transferred(summing.size, found, 1, sent, time.monotonic() - started)
 
 
-def _send(peer: Peer, receiver: Peer, file: BinaryIO, summing: Summing, progress: Progress) -> int:
+def _send(peer: Peer, receiver: Peer, one_try: str, file: BinaryIO, summing: Summing, progress: Progress) -> int:
     """The number of files sent: 0 where it is there already."""
-    words = (peer.path, peer.attempt, str(summing.size))
+    words = (peer.path, one_try, str(summing.size))
     begun = peer.ask("file-begin", *words)
     if begun.get("state") == "there":
         if begun.get("sha") == summing.result(peer.stop):
@@ -173,7 +175,7 @@ class Peer:
             raise InvalidStep("A path cannot contain a NUL.")
         self._script = RemoteScript(transport, TRANSFER, folder, shell)
         self._machine = transport.name
-        self.path, self.attempt, self.stop = path, attempt, stop
+        self.path, self.stop = path, stop
 
     def ask(self, verb: str, *arguments: str, **options: object) -> dict[str, str]:
         """Run one verb to its end. `options` are those of RemoteScript.run."""

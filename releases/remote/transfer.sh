@@ -1,17 +1,18 @@
 #!/bin/sh
 # The machine's side of transfers (transfer.py, folders.py):
 #   transfer.sh FOLDER NONCE SHELL VERB X ...
-#     file-begin DESTINATION ATTEMPT SIZE [other]    what is there already: "state=there sha=SHA256" of a file as long,
+#     file-begin DESTINATION TRY SIZE [other]        what is there already: "state=there sha=SHA256" of a file as long,
 #                                                    unless that is known to be another, or "have=BYTES" of an earlier try
-#     file-receive DESTINATION ATTEMPT SIZE OFFSET   the rest of the bytes on stdin
-#     file-finish DESTINATION ATTEMPT SIZE SHA256 MODE   what arrived is looked at, and put in place
-#     file-forget DESTINATION ATTEMPT                what arrived so far is removed
+#     file-receive DESTINATION TRY SIZE OFFSET       the rest of the bytes on stdin
+#     file-finish DESTINATION TRY SIZE SHA256 MODE   what arrived is looked at, and put in place
+#     file-forget DESTINATION TRY                    what arrived so far is removed
 #     manifest PLACE                                 what a folder holds, in batches, on stdout
 #     folder-stage DESTINATION ATTEMPT NEEDED        paths to drop (NUL ended) on stdin
 #     folder-receive DESTINATION ATTEMPT             tar on stdin
 #     folder-swap DESTINATION ATTEMPT
 #     send PATH [known]                              a file's bytes on stdout; its sum, if that is not known
 #     send-folder PATH                               a tar of what a folder holds on stdout
+# A TRY is ATTEMPT.TOKEN: each writes into a file of its own, since an earlier one may still be at it.
 # Nothing is made visible before it is whole and checked; both changes are renames in one folder.
 set -u
 BIG=33554432   # bytes
@@ -61,11 +62,24 @@ file_begin() {
     return
   fi
   find "$PARENT" -maxdepth 1 -name '.*.upload-*' -type f -mtime +2 -exec rm -f {} + 2>/dev/null   # given up long ago
+  take_over "${STAGE%.*}"
   have=0
   [ ! -f "$STAGE" ] || have=$(stat -c %s "$STAGE")
   if [ "$have" -gt "$3" ]; then rm -f "$STAGE"; have=0; fi
   room $(($3 - have))
   say "state=begun have=$have"
+}
+take_over() { # STEM: a copy of what the longest earlier try has got, and none of them left
+  longest=0 found=''
+  for earlier in "$1".*; do
+    if [ -f "$earlier" ] && [ "$(stat -c %s "$earlier")" -gt "$longest" ]; then
+      longest=$(stat -c %s "$earlier") found=$earlier
+    fi
+  done
+  [ -n "$found" ] || return 0
+  speak
+  cp "$found" "$STAGE" 2>/dev/null || rm -f "$STAGE"
+  for earlier in "$1".*; do [ "$earlier" = "$STAGE" ] || rm -f "$earlier"; done
 }
 file_receive() {
   place "$1" "$2"; parent
@@ -84,10 +98,8 @@ file_finish() {
   sum "$STAGE"
   wait "$syncing"
   if [ "$SUM" != "$4" ]; then rm -f "$STAGE"; refuse "differs:$SUM"; fi
-  older=''
-  if [ -f "$DEST" ] && [ "$(stat -c %s "$DEST")" -ge "$BIG" ] && ln "$DEST" "$STAGE.old" 2>/dev/null; then
-    older=$STAGE.old
-  fi
+  older=$PARENT.$NAME.upload-.older.${STAGE##*.}
+  { [ -f "$DEST" ] && [ "$(stat -c %s "$DEST")" -ge "$BIG" ] && ln "$DEST" "$older" 2>/dev/null; } || older=''
   chmod "$5" "$STAGE" && mv -fT "$STAGE" "$DEST" || refuse notwritable
   say "state=done sha=$SUM"
   if [ -n "$older" ]; then rm -f "$older" </dev/null >/dev/null 2>&1 & fi   # takes its time; nobody waits for that

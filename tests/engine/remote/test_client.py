@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -122,6 +122,26 @@ def test_a_cut_one_goes_on_where_it_stopped(
     assert first[0] == 1_000_000
     assert (box / "app.jar").read_bytes() == big.read_bytes()
     assert runs.ends == ["lost", "0"]
+
+
+def test_an_earlier_try_that_is_still_at_it_writes_into_nothing(put_file: Put, box: Path, big: Path, slow: str) -> None:
+    """A worker that was killed, or is frozen, leaves its client behind: that goes on sending the file as it is then."""
+    left: list[BinaryIO] = []
+
+    def leave(done: int, _total: int) -> None:
+        if done > 1_000_000 and not left:
+            (stage,) = box.glob(".app.jar.upload-*")
+            wait_for(lambda: stage.stat().st_size == 1_000_000, what="the first bytes")
+            left.append(stage.open("ab", buffering=0))
+            raise InterruptedError  # as far as this worker goes
+
+    with pytest.raises(InterruptedError):
+        put_file(big, box / "app.jar", progress=leave, shell=slow)
+    with left[0] as other:
+        put_file(big, box / "app.jar", progress=lambda _done, _total: other.write(b"of another build"))
+        other.write(b"and after the end")
+    assert (box / "app.jar").read_bytes() == big.read_bytes()
+    assert [path.name for path in box.iterdir()] == ["app.jar"]
 
 
 def test_a_stop_ends_it_at_once(put_file: Put, runs: Runs, box: Path, big: Path, slow: str) -> None:

@@ -80,7 +80,7 @@ def test_a_cut_upload_leaves_the_old_file_and_goes_on_where_it_stopped(
 
 
 def test_a_damaged_rest_of_an_earlier_try_is_found_out(put_file: Put, box: Path, jar: Path) -> None:
-    (box / ".app.jar.upload-attempt-1").write_bytes(b"rubbish" * 1000)
+    (box / ".app.jar.upload-attempt-1.earlier").write_bytes(b"rubbish" * 1000)
     with pytest.raises(TransferFailed, match="differs"):
         put_file(jar, box / "app.jar")
     assert list(box.iterdir()) == []
