@@ -27,12 +27,9 @@ class Upload(DirectAction):
         source = _source(context)
         destination = _destination(context.parameters["destination"], source.place.name)
         try:
-            moved = _send(context, source, destination)
+            moved = _sent(context, source, destination)
         except TransferStopped:
             return
-        except SourceChanged as error:
-            _require_recorded(source, _read(context, source))
-            raise _changed(source) from error
         except TransferFailed as error:
             raise ActionError(told(error)) from error
         except OSError as error:
@@ -75,6 +72,14 @@ def _source(context: StepContext) -> _Source:
     path = artifact.path if artifact else parameters["source"]
     place = artifacts.find(deployment.release, path, bool(parameters.get("folder")))
     return _Source(path, place, name, _expected(context, artifact) if artifact else "")
+
+
+def _sent(context: StepContext, source: _Source, destination: str) -> Transferred:
+    try:
+        return _send(context, source, destination)
+    except SourceChanged as error:
+        _require_recorded(source, _read(context, source))
+        raise _changed(source) from error
 
 
 def _send(context: StepContext, source: _Source, destination: str) -> Transferred:

@@ -139,6 +139,8 @@ class _Feeder:
         while view:
             if self._finished or self._channel.closed:
                 raise _Closed
+            if not self._has_room():  # waited for outside of the gate, which the reader needs, too
+                continue
             try:
                 with _gate(self._channel):
                     sent = self._channel.send(view[:PIECE])
@@ -147,6 +149,12 @@ class _Feeder:
             except (OSError, EOFError, paramiko.SSHException) as error:
                 raise _Closed from error
             view = view[sent:]
+
+    def _has_room(self) -> bool:
+        with self._channel.out_buffer_cv:
+            if self._channel.out_window_size == 0 and not self._channel.closed:
+                self._channel.out_buffer_cv.wait(STOP_CHECK)
+        return bool(self._channel.send_ready())
 
     def _end_input(self) -> None:
         with _gate(self._channel), suppress(OSError, EOFError, paramiko.SSHException):

@@ -26,7 +26,8 @@ class LocalTransport:
         stop: Stop | None = None,
         size: int = 0,
     ) -> Completed:
-        return run_program(["/bin/sh", "-c", command], self._environment, stdin, write, write_error, stop)
+        home = self._environment.get("HOME", "/")
+        return run_program(["/bin/sh", "-c", command], self._environment, home, stdin, write, write_error, stop)
 
     def close(self) -> None:
         """Nothing is held open between two commands."""

@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .errors import ClientLost
-from .programs import login_environment, run_program
+from .programs import NotStarted, login_environment, run_program
 from .transport import Completed, Readable, Stop, Write
 
 if TYPE_CHECKING:
@@ -22,6 +26,8 @@ FROM: Final = 32 << 20  # bytes; with fewer its login takes longer than it saves
 SILENCES: Final = 3  # questions without an answer after which the connection counts as lost
 _LOST: Final = 255  # how it ends when the connection did
 _PINNED: Final = "pinned"  # the name under which the machine's key stands in the list of known ones
+_PREFIX: Final = "cloudwiki-known-"
+_OLD: Final = 86_400  # seconds; no transfer takes that long
 _OPTIONS: Final = {
     "BatchMode": "yes",
     "CheckHostIP": "no",
@@ -60,22 +66,58 @@ def run_by_client(
     stop: Stop | None,
 ) -> Completed:
     """Run `command` on the machine as `Transport.execute` does. Raises ClientLost, also after `silence` seconds."""
-    with tempfile.NamedTemporaryFile("w", prefix="cloudwiki-known-", encoding="ascii") as known:
-        known.write(f"{_PINNED} {' '.join(target.host_key.split()[:2])}\n")
-        known.flush()
-        words = _words(client, target, silence, Path(known.name))
-        done = run_program([*words, command], login_environment(), stdin, write, write_error, stop)
-    if done.exit_code == _LOST:
+    asked = threading.Event()
+
+    def watched() -> bool:
+        if stop is not None and stop():
+            asked.set()
+        return asked.is_set()
+
+    try:
+        with _known(target) as known:
+            words = [*_words(client, target, silence, known), command]
+            done = run_program(words, login_environment(), "/", stdin, write, write_error, watched)
+    except NotStarted as error:
+        raise ClientLost(str(error)) from error
+    if done.exit_code == _LOST or (done.exit_code is None and not asked.is_set()):
         raise ClientLost(f"The connection to {target.name} broke.")
     return done
 
 
+@contextmanager
+def _known(target: Target) -> Iterator[Path]:
+    """A list of known hosts with the pinned key alone. Raises NotStarted."""
+    try:
+        _sweep()
+        file = tempfile.NamedTemporaryFile("w", prefix=_PREFIX, encoding="ascii")  # noqa: SIM115 closed below
+    except OSError as error:
+        raise NotStarted(f"There is no place for a list of known hosts: {error.strerror}.") from error
+    with file:
+        try:
+            file.write(f"{_PINNED} {' '.join(target.host_key.split()[:2])}\n")
+            file.flush()
+        except OSError as error:
+            raise NotStarted(f"The list of known hosts could not be written: {error.strerror}.") from error
+        yield Path(file.name)
+
+
+def _sweep() -> None:
+    """Remove the lists of workers that were killed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _OLD:
+                left.unlink()
+
+
 def _words(client: str, target: Target, silence: int, known: Path) -> list[str]:
     options = _OPTIONS | {
-        "UserKnownHostsFile": str(known),
+        "IdentityFile": '"' + str(target.private_key).replace("%", "%%") + '"',  # -i would allow others beside it
+        "UserKnownHostsFile": '"' + str(known) + '"',
         "ConnectTimeout": str(max(1, round(target.connect_timeout))),
         "ServerAliveInterval": str(silence // SILENCES),
     }
     settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    where = ["-i", str(target.private_key), "-p", str(target.port), "-l", target.user, "--", target.address]
-    return [client, "-F", "none", "-T", *settings, *where]
+    ends_with_us = shutil.which("setpriv")  # a worker that is killed takes its client with it
+    before = [ends_with_us, "--pdeathsig", "KILL"] if ends_with_us else []
+    where = ["-p", str(target.port), "-l", target.user, "--", target.address]
+    return [*before, client, "-F", "none", "-T", *settings, *where]

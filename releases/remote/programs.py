@@ -17,6 +17,10 @@ from .transport import CHUNK, STOP_CHECK, Completed, HandedOver, Output, Readabl
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 
 
+class NotStarted(Exception):
+    """The system did not let the program begin."""
+
+
 def login_environment() -> dict[str, str]:
     """What of this process's environment is passed on."""
     return {name: os.environ[name] for name in PASSED_ON if name in os.environ}
@@ -25,17 +29,18 @@ def login_environment() -> dict[str, str]:
 def run_program(
     words: Sequence[str],
     environment: Mapping[str, str],
+    folder: str,
     stdin: Readable | bytes | None,
     write: Write | None,
     write_error: Write | None,
     stop: Stop | None,
 ) -> Completed:
-    """Run `words` to their end, in the home folder of `environment`; ended with all they started when stop() is true.
+    """Run `words` to their end, in `folder`; ended with all they started when stop() is true.
 
-    What `write` and reading `stdin` raise comes through.
+    Raises NotStarted; what `write` and reading `stdin` raise comes through.
     """
     output = Output(write, write_error)
-    process = _start(words, environment, stdin)
+    process = _start(words, environment, folder, stdin)
     feeder = _Feeder(process, stdin)
     try:
         stopped = _read(process, output, stop, stdin.tell_progress if isinstance(stdin, HandedOver) else _nothing)
@@ -49,18 +54,21 @@ def run_program(
 
 
 def _start(
-    words: Sequence[str], environment: Mapping[str, str], stdin: Readable | bytes | None
+    words: Sequence[str], environment: Mapping[str, str], folder: str, stdin: Readable | bytes | None
 ) -> subprocess.Popen[bytes]:
     given = subprocess.DEVNULL if stdin is None else subprocess.PIPE
-    return subprocess.Popen(
-        words,
-        stdin=stdin.hand_over() if isinstance(stdin, HandedOver) else given,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        cwd=environment.get("HOME", "/"),
-        start_new_session=True,
-    )
+    try:
+        return subprocess.Popen(
+            words,
+            stdin=stdin.hand_over() if isinstance(stdin, HandedOver) else given,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            cwd=folder,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise NotStarted(f"{words[0]} could not be started: {error.strerror}.") from error
 
 
 class _Feeder:

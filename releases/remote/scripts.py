@@ -144,6 +144,8 @@ class RemoteScript:
                 raise
             # It did not get there: it may not be let in, because of the rights of the key's file say.
             return self._exec(program, arguments, stdin, write, said, stop, quiet_limit)
+        if size and not conversation.last and completed.exit_code not in (None, 0):
+            return self._exec(program, arguments, stdin, write, said, stop, quiet_limit)  # not the client we know
         if watch.too_quiet:
             raise ConnectionLost(f"{self.transport.name} has said nothing for {quiet_limit:.0f} s.")
         return completed, conversation.last

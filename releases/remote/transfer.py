@@ -94,6 +94,26 @@ def _send(peer: Peer, receiver: Peer, one_try: str, file: BinaryIO, summing: Sum
             return 0
         begun = peer.ask("file-begin", *words, "other")
     offset = int(begun.get("have", "0"))
+    try:
+        _deliver(peer, receiver, words, file, summing, progress, offset)
+    except SourceChanged:
+        raise
+    except TransferDiffers:
+        if not offset:
+            raise
+        _deliver(peer, receiver, words, file, summing, progress, 0)  # it was the earlier part that was not this file's
+    return 1
+
+
+def _deliver(
+    peer: Peer,
+    receiver: Peer,
+    words: tuple[str, str, str],
+    file: BinaryIO,
+    summing: Summing,
+    progress: Progress,
+    offset: int,
+) -> None:
     progress(offset, summing.size)
     rest = Counted(file, offset, summing.size, progress)
     try:
@@ -105,7 +125,6 @@ def _send(peer: Peer, receiver: Peer, one_try: str, file: BinaryIO, summing: Sum
     found = summing.result(peer.stop)
     summing.require_same()
     peer.ask("file-finish", *words, found, f"{stat.S_IMODE(summing.mode):o}")
-    return 1
 
 
 def download(

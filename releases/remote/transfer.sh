@@ -69,17 +69,20 @@ file_begin() {
   room $(($3 - have))
   say "state=begun have=$have"
 }
-take_over() { # STEM: a copy of what the longest earlier try has got, and none of them left
+take_over() { # STEM: what the longest earlier try has got, and none of them left
   longest=0 found=''
-  for earlier in "$1".*; do
+  set -- "$1".*   # now: another try may begin while this one copies
+  for earlier; do
     if [ -f "$earlier" ] && [ "$(stat -c %s "$earlier")" -gt "$longest" ]; then
       longest=$(stat -c %s "$earlier") found=$earlier
     fi
   done
   [ -n "$found" ] || return 0
   speak
-  cp "$found" "$STAGE" 2>/dev/null || rm -f "$STAGE"
-  for earlier in "$1".*; do [ "$earlier" = "$STAGE" ] || rm -f "$earlier"; done
+  # A copy, since the earlier one may still be at it; where that has no room, SHA-256 tells whether it was.
+  if (room $((longest + 1048576))) 2>/dev/null; then cp "$found" "$STAGE"; else mv "$found" "$STAGE"; fi 2>/dev/null ||
+    rm -f "$STAGE"
+  for earlier; do rm -f "$earlier"; done
 }
 file_receive() {
   place "$1" "$2"; parent
@@ -97,7 +100,9 @@ file_finish() {
   syncing=$!
   sum "$STAGE"
   wait "$syncing"
+  synced=$?
   if [ "$SUM" != "$4" ]; then rm -f "$STAGE"; refuse "differs:$SUM"; fi
+  case $synced in 0|127) ;; *) refuse "$(full)" ;; esac
   older=$PARENT.$NAME.upload-.older.${STAGE##*.}
   { [ -f "$DEST" ] && [ "$(stat -c %s "$DEST")" -ge "$BIG" ] && ln "$DEST" "$older" 2>/dev/null; } || older=''
   chmod "$5" "$STAGE" && mv -fT "$STAGE" "$DEST" || refuse notwritable

@@ -152,14 +152,14 @@ take_over() {
   disconnect "$old"
   swap &
   swapper=$!
-  while kill -0 "$swapper" 2>/dev/null; do                            # a pool that came back at once
+  while kill -0 "$swapper" && kill -0 $$; do                          # a pool that came back at once
     disconnect "$old"
     sleep 0.1
-  done &
+  done 2>/dev/null &
   pools=$!
   wait "$swapper"
   swapped=$?
-  kill "$pools" 2>/dev/null
+  kill -KILL "$pools" 2>/dev/null                                     # it heeds no other signal, as we do
   wait "$pools" 2>/dev/null
   [ "$swapped" != 0 ] || return 0
   tries=0                                                             # the answer may be all that was lost

@@ -62,6 +62,32 @@ def test_other_content_has_another_sum(server: Server, tmp_path: Path, change: s
     assert after[1] != before[1]
 
 
+def test_the_sum_of_a_row_has_more_than_32_bits(server: Server, tmp_path: Path) -> None:
+    server.session.execute("DROP TABLE meal; CREATE TABLE meal (id int); INSERT INTO meal VALUES (15062), (7)")
+    before = read(server, tmp_path)
+    server.session.execute("UPDATE meal SET id = 119856 WHERE id = 15062")
+    assert read(server, tmp_path)[1] != before[1]
+
+
+@pytest.mark.parametrize("body", ["RETURN 'same'", "RAISE 'no'", "CREATE TABLE ran (); RETURN 'same'"])
+def test_a_cast_that_somebody_made_is_not_asked(server: Server, tmp_path: Path, body: str) -> None:
+    server.session.execute(f"""
+        DROP TABLE meal;
+        CREATE TYPE pair AS (x int, y text);
+        CREATE TABLE meal (v pair, many pair[]);
+        INSERT INTO meal VALUES ((1, 'a'), ARRAY[(1, 'a')::pair]), (NULL, NULL);
+        CREATE FUNCTION show(pair) RETURNS text LANGUAGE plpgsql AS $$ BEGIN {body}; END $$;
+        CREATE CAST (pair AS text) WITH FUNCTION show(pair);
+    """)
+    sums = {read(server, tmp_path)[1]}
+    for change in ("v = (2, 'a')", "many = ARRAY[(1, 'b')::pair]", "v = NULL"):
+        server.session.execute(f"UPDATE meal SET {change} WHERE v IS NOT NULL")
+        sums.add(read(server, tmp_path)[1])
+    assert len(sums) == 4
+    found = server.session.execute("SELECT to_regclass('ran')").fetchone()
+    assert found == (None,)
+
+
 def test_the_same_rows_in_another_order_and_table_have_the_same_sum(server: Server, tmp_path: Path) -> None:
     before = read(server, tmp_path)
     server.session.execute("""

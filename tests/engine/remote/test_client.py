@@ -4,12 +4,15 @@ import dataclasses
 import os
 import random
 import shutil
+import subprocess
+import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import psutil
 import pytest
 
 from releases.remote import connection, openssh
@@ -184,25 +187,51 @@ def test_a_file_that_grows_on_the_way_does_not_arrive(put_file: Put, box: Path, 
     assert [path.read_text() for path in box.iterdir()] == ["old"]
 
 
-@pytest.mark.parametrize("why", ["no client", "key", "host key"])
+OTHER_CLIENTS = {"not OpenSSH": "exit 1", "not runnable": None, "killed": "kill -KILL $$"}
+
+
+@pytest.mark.parametrize("why", ["no client", "key", "host key", "no place", *OTHER_CLIENTS])
 def test_where_it_is_not_let_in_the_connection_does_it(
-    put_file: Put, runs: Runs, sshd: Sshd, box: Path, jar: Path, tmp_path: Path, monkeypatch, why: str
+    put_file: Put, sshd: Sshd, box: Path, jar: Path, tmp_path: Path, monkeypatch, why: str
 ) -> None:
     transport = open_transport(sshd.target)
     if why == "no client":
         monkeypatch.setenv("PATH", str(box))
     elif why == "key":
         sshd.client_key.chmod(0o644)
-    else:  # an impostor where the client comes: nothing is said to it
+    elif why == "host key":  # an impostor where the client comes: nothing is said to it
         other = make_key(tmp_path / "other")
         monkeypatch.setattr(transport, "_target", dataclasses.replace(sshd.target, host_key=other))
+    elif why == "no place":
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    else:
+        program = tmp_path / "ssh"
+        program.write_text(f"#!/bin/sh\n{OTHER_CLIENTS[why]}\n" if OTHER_CLIENTS[why] else "no program")
+        program.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
     logins = sshd.log.read_text().count("Accepted publickey")
     put_file(jar, box / "app.jar", transport=transport)
     transport.close()
     assert (box / "app.jar").read_bytes() == jar.read_bytes()
-    assert runs.ends == ([] if why == "no client" else ["lost"])
-    if why == "host key":
-        assert sshd.log.read_text().count("Accepted publickey") == logins
+    assert sshd.log.read_text().count("Accepted publickey") == logins
+
+
+def test_it_ends_with_its_worker(client: str, sshd: Sshd, big: Path) -> None:
+    target = sshd.target
+    code = f"""
+from pathlib import Path
+from releases.remote import openssh
+from releases.remote.connection import Target
+key = Path({str(target.private_key)!r})
+target = Target("box", {target.address!r}, {target.port}, {target.user!r}, {target.host_key!r}, key)
+openssh.run_by_client({client!r}, target, 15, "sleep 60", None, None, None, None)
+"""
+    worker = subprocess.Popen([sys.executable, "-c", code])
+    (run,) = wait_for(lambda: psutil.Process(worker.pid).children(), what="the client")
+    wait_for(lambda: run.name() == "ssh", what="ssh")
+    worker.kill()
+    worker.wait()
+    wait_for(lambda: not run.is_running() or run.status() == psutil.STATUS_ZOMBIE, what="its end")
 
 
 @pytest.mark.parametrize("silence", [3])
@@ -223,19 +252,21 @@ def test_a_machine_that_swallows_everything_counts_as_lost(client: str, sshd: Ss
     assert heard and silence - 1 < time.monotonic() - began < 3 * silence
 
 
-def test_no_agent_setting_or_other_key_is_used(
-    client: str, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target = dataclasses.replace(sshd.target, private_key=tmp_path / "none")
-    home = tmp_path / "home"
-    (home / ".ssh").mkdir(parents=True)
-    shutil.copy(sshd.client_key, home / ".ssh" / "id_ed25519")
-    (home / ".ssh" / "config").write_text(f"Host *\n  IdentityFile {sshd.client_key}\n")
-    monkeypatch.setenv("HOME", str(home))
-    run: Callable[..., Any] = openssh.run_by_client
+def test_no_agent_setting_or_other_key_is_used(client: str, sshd: Sshd, tmp_path: Path) -> None:
+    """As OpenSSH itself understands what it is given; it looks for keys in the home that the system knows."""
+    key = tmp_path / "no such %h key"
+    target = dataclasses.replace(sshd.target, private_key=key)
+    words = openssh._words(client, target, 15, tmp_path / "known")
+    words.insert(words.index(client) + 1, "-G")
+    said = subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()
+    settings = [line.split(" ", 1) for line in said if " " in line]
+    assert [value for name, value in settings if name == "identityfile"] == [str(key).replace("%", "%%")]
+    found = dict(settings)
+    assert (found["identitiesonly"], found["identityagent"], found["forwardagent"]) == ("yes", "none", "no")
+    assert (found["userknownhostsfile"], found["globalknownhostsfile"]) == (str(tmp_path / "known"), "none")
+    assert (found["stricthostkeychecking"], found["batchmode"], found["hostkeyalias"]) == ("true", "yes", "pinned")
     with pytest.raises(ClientLost):
-        run(client, target, 15, "true", None, None, None, None)
-    assert run(client, sshd.target, 15, "exit 3", None, None, None, None).exit_code == 3
+        openssh.run_by_client(client, target, 15, "true", None, None, None, None)
 
 
 def test_a_connection_that_is_gone_is_not_begun_anew(

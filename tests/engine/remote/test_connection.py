@@ -77,6 +77,13 @@ def test_a_command_that_leaves_its_input_unread_does_not_break_the_connection(tr
     assert transport.execute("echo still").stdout == b"still\n"
 
 
+def test_output_does_not_wait_for_input_that_nobody_reads(transport) -> None:
+    began = time.monotonic()
+    done = transport.execute("head -c 100000000 /dev/zero", os.urandom(8_000_000))
+    assert len(done.stdout) == 100_000_000
+    assert time.monotonic() - began < 10  # under a second; 19 when each piece waited for its turn
+
+
 def test_a_stop_while_input_is_sent_does_not_break_the_connection(transport) -> None:
     for _ in range(5):
         assert transport.execute("sleep 60", os.urandom(5_000_000), stop=lambda: True).exit_code is None

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,8 @@ from releases.remote.errors import (
     TransferFailed,
     TransferStopped,
 )
-from releases.remote.transfer import download
-from tests.engine.sshd import Sshd
+from releases.remote.transfer import Peer, download
+from tests.engine.sshd import Sshd, wait_for
 
 from .transfers import NAMES, CutHalfWay, Put, never, quiet
 
@@ -79,13 +80,37 @@ def test_a_cut_upload_leaves_the_old_file_and_goes_on_where_it_stopped(
     assert [path.name for path in box.iterdir()] == ["app.jar"]
 
 
-def test_a_damaged_rest_of_an_earlier_try_is_found_out(put_file: Put, box: Path, jar: Path) -> None:
+def test_a_damaged_rest_of_an_earlier_try_is_sent_anew(put_file: Put, box: Path, jar: Path) -> None:
     (box / ".app.jar.upload-attempt-1.earlier").write_bytes(b"rubbish" * 1000)
-    with pytest.raises(TransferFailed, match="differs"):
-        put_file(jar, box / "app.jar")
-    assert list(box.iterdir()) == []
-    put_file(jar, box / "app.jar")
+    (box / ".app.jar.upload-attempt-10.earlier").write_bytes(b"another's")
+    seen: list[int] = []
+    put_file(jar, box / "app.jar", progress=lambda done, _: seen.append(done))
     assert (box / "app.jar").read_bytes() == jar.read_bytes()
+    assert seen[0] == 7000 and 0 in seen
+    assert sorted(path.name for path in box.iterdir()) == [".app.jar.upload-attempt-10.earlier", "app.jar"]
+
+
+def test_a_try_that_is_overtaken_takes_nothing_from_the_next(
+    transport: SshTransport, box: Path, jar: Path, tmp_path: Path
+) -> None:
+    """Its connection broke while it copied what there was; the shell on the machine knows nothing of that."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    (folder / "cp").write_text(
+        f"#!/bin/sh\ntouch {folder}/began\nuntil [ -e {folder}/go ]; do sleep 0.05; done\nexec /bin/cp $*\n"
+    )
+    (folder / "cp").chmod(0o755)
+    (box / ".app.jar.upload-attempt-1.first").write_bytes(jar.read_bytes()[:1000])
+    slow = Peer(transport, "x", "attempt-1", never, "~/.cloudwiki", f"env PATH={folder}:{os.environ['PATH']} sh")
+    words = (str(box / "app.jar"), "attempt-1.second", "5000000")
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(slow.ask, "file-begin", *words)
+        wait_for((folder / "began").exists)
+        third = box / ".app.jar.upload-attempt-1.third"
+        third.write_bytes(b"what the third has got")
+        (folder / "go").touch()
+        assert second.result()["have"] == "1000"
+    assert third.exists()
 
 
 def test_stop_stops_and_leaves_the_old_file(put_file: Put, box: Path, jar: Path) -> None:
@@ -143,6 +168,11 @@ def test_too_little_room_is_refused_before_anything_is_sent(put_file, put_folder
         with pytest.raises(NoSpace):
             put_folder(source, disk / "tree")
         assert [path.name for path in disk.iterdir()] == ["app.jar"]
+        (disk / ".app.jar.upload-attempt-1.earlier").write_bytes(jar.read_bytes()[:2_900_000])
+        with pytest.raises(NoSpace):  # there is no room for a copy of it, either
+            put_file(jar, disk / "app.jar")
+        (kept,) = disk.glob(".app.jar.upload-attempt-1.*")
+        assert kept.stat().st_size == 2_900_000
     finally:
         subprocess.run(["umount", "-l", disk], check=True)
 
