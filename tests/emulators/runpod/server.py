@@ -48,7 +48,7 @@ class RunPod:
         self.control_url, self.data_url = f"{addresses[0]}/v2", f"{addresses[1]}/v2"
         self.admin_url = addresses[2]
         control.data_url = self.data_url
-        self._threads = [threading.Thread(target=each.serve_forever, args=(0.05,)) for each in self._servers]
+        self._threads = [threading.Thread(target=each.serve_forever, args=(TICK,)) for each in self._servers]
         self._threads.append(threading.Thread(target=self._tick))
         self._stopping = threading.Event()
         for thread in self._threads:
