@@ -62,7 +62,7 @@ class Control(Plane):
 
     def checked(self, operation: str, response: Response) -> Response:
         """What breaks the description is kept in `violations`, and told with 500. HTML is a fault on purpose."""
-        kind = response.mimetype
+        kind = response.mimetype or ""
         if not operation or response.is_streamed or kind == "text/html":
             return response
         text = response.get_data(as_text=True)

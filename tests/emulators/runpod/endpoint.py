@@ -42,7 +42,8 @@ class Endpoint:
 
     @property
     def env(self) -> dict[str, str]:
-        return self.settings.get("env", {})
+        found: dict[str, str] = self.settings["env"]
+        return found
 
     @property
     def names(self) -> set[str]:
@@ -68,7 +69,14 @@ class Endpoint:
     @property
     def max_concurrency(self) -> int:
         """Jobs that a worker takes at once, as worker-vllm reads it."""
-        return int(self.env.get("MAX_CONCURRENCY", 30))
+        return max(1, int(self.number("MAX_CONCURRENCY", 30)))
+
+    def number(self, name: str, otherwise: float) -> float:
+        """A number of the environment; `otherwise` if there is none or it is no number."""
+        try:
+            return float(self.env.get(name, otherwise))
+        except ValueError:
+            return otherwise
 
     def worker(self, identifier: str) -> Worker | None:
         return next((worker for worker in self.workers if worker.id == identifier), None)

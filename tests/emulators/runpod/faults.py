@@ -17,6 +17,7 @@ STRIKES = {
     "rate_limit": "429 with Retry-After `retry_after` (s)",
     "server_error": "`status`; from 502 on with a page of HTML, as a proxy in front answers",
     "lost_reply": "the request is done, its reply never sent; only creating an endpoint unless `only` says what else",
+    "no_reply": "the request is done, its reply held back until the client gives up",
 }
 ACTIONS = {"max_zero": "sets workers.max to 0, once, as the platform does after a week without requests"}
 KINDS = {**STATES, **STRIKES, **ACTIONS}

@@ -138,7 +138,7 @@ class Scheduler:
         """`pull`: seconds until the image is there."""
         slower = self.faults.of("slow_start", endpoint.names)
         length = pull + self.durations.start + (slower.seconds if slower else 0)
-        limit = float(endpoint.env.get("RUNPOD_INIT_TIMEOUT", INIT_TIMEOUT))
+        limit = endpoint.number("RUNPOD_INIT_TIMEOUT", INIT_TIMEOUT)
         worker.too_slow = length > limit
         worker.billed_from = now + pull
         worker.become(INITIALIZING, now, now + min(length, limit))

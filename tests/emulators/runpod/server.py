@@ -84,6 +84,10 @@ class RunPod:
             self.account.advance()
             return list(self.account.endpoints.values())
 
+    def endpoint(self, name: str) -> Endpoint:
+        """The first with this id or name. Raises StopIteration if there is none."""
+        return next(endpoint for endpoint in self.endpoints if name in (endpoint.id, endpoint.settings["name"]))
+
     @property
     def workers(self) -> list[Worker]:
         return [worker for endpoint in self.endpoints for worker in endpoint.workers]

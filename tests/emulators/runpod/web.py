@@ -13,6 +13,7 @@ from .account import Account
 
 HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
 TITLES = {422: "Unprocessable Entity"}  # Python has a newer name for it
+PATIENCE = 120.0  # real s for which a reply is held back at most
 POLICY = '"minute";q=60;w=60, "hour";q=3000;w=3600, "day";q=50000;w=86400'
 LEFT = '"minute";r=59;t=60, "hour";r=2999;t=3600, "day";r=49999;t=86400'
 
@@ -67,7 +68,10 @@ class Plane:
             self.account.requests.append(line)
         response = self._respond(request, line)
         with self.account.lock:
-            if self.account.faults.strike("lost_reply", self.name, line):
+            faults = self.account.faults
+            if held := faults.strike("no_reply", self.name, line):
+                self.account.lock.wait_for(lambda: not self.account.open, PATIENCE)
+            if held or faults.strike("lost_reply", self.name, line):
                 raise ConnectionResetError("the reply is lost, as a fault wants it")
         return response(environ, start_response)
 
