@@ -24,16 +24,16 @@ def stream(account: Account, endpoint: str, worker: Worker, query: dict[str, Any
 
 
 def _first(account: Account, worker: Worker, query: dict[str, Any], last: str | None) -> int:
-    """How many lines to leave out. An id is a time, a slash and the number of the line; a time alone will do."""
+    """How many lines to leave out. An id is a time, a slash and the number of the line; a time alone includes its lines."""
     if cursor := last or query.get("since"):
         stamp, _, number = cursor.partition("/")
         if number.isdecimal():
             return int(number)
         try:
-            after = datetime.fromisoformat(stamp)
+            start = datetime.fromisoformat(stamp)
         except ValueError as error:
             raise Problem(422, "Request validation failed.", ["Last-Event-ID: not a time"]) from error
-        return sum(account.clock.date(line.at) <= after for line in worker.lines)
+        return sum(datetime.fromisoformat(account.clock.text(line.at)) < start for line in worker.lines)
     source = query.get("source")
     numbers = [line.number for line in worker.lines if source in (None, line.source)]
     tail = query.get("tail", BACKFILL)

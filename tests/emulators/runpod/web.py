@@ -63,6 +63,7 @@ class Plane:
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
+        request.get_data()  # a connection that is closed with a part unread takes the reply with it
         line = f"{request.method} {request.path}"
         with self.account.lock:
             self.account.requests.append(line)

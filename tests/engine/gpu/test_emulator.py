@@ -125,6 +125,16 @@ def test_new_pools_clear_the_exclusions(caller: Caller) -> None:
     assert caller.call("PATCH", path, {"gpu": {"excludedTypes": ["NVIDIA L4"]}}).status_code == 422
 
 
+def test_a_change_that_conflicts_with_what_stays_is_400(caller: Caller) -> None:
+    path = f"/{caller.create()['id']}"
+    assert caller.call("PATCH", path, {"gpu": {"allowedCudaVersions": ["13.0"]}}).status_code == 400
+    both = {"gpu": {"allowedCudaVersions": ["13.0"], "minCudaVersion": ""}}
+    assert caller.call("PATCH", path, both).json()["gpu"]["minCudaVersion"] is None
+    by_count = {"scaling": {"type": "REQUEST_COUNT", "requestCount": 1}}
+    assert caller.call("PATCH", path, {**by_count, "workers": {"idleTimeout": 9}}).status_code == 400
+    assert "idleTimeout" not in caller.call("PATCH", path, by_count).json()["workers"]
+
+
 def test_a_new_environment_is_a_release_that_replaces_idle_workers(caller: Caller) -> None:
     endpoint = caller.warm()
     path = f"/{endpoint['id']}"
@@ -202,6 +212,12 @@ def test_a_log_can_be_cut_to_its_end_and_to_one_source(caller: Caller) -> None:
         lines = stream.iter_lines()
         next(lines)
         assert "start container" in next(lines)
+    with caller.http.stream("GET", url, params={"tail": 1}) as stream:
+        last = next(stream.iter_lines()).removeprefix("id: ")
+    with caller.http.stream("GET", url, params={"since": last.partition("/")[0], "tail": 5}) as stream:
+        lines = stream.iter_lines()
+        caller.call("DELETE", f"/{endpoint['id']}")
+        assert "Finished job" in "".join(lines)
 
 
 def test_a_reply_that_breaks_the_description_is_noticed() -> None:

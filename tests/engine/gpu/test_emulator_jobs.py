@@ -163,6 +163,12 @@ def test_input_is_required(caller: Caller) -> None:
     assert caller.status(endpoint, job) == "FAILED"
 
 
+def test_a_payload_has_a_limit(caller: Caller) -> None:
+    endpoint = caller.create()
+    big = {"input": {"prompt": "x" * 10_000_000}}
+    assert caller.http.post(endpoint["requestUrls"]["run"], json=big).status_code == 413
+
+
 def test_runsync_waits_for_the_answer_or_gives_the_status(quick: Caller) -> None:
     endpoint = quick.create()
     url = endpoint["requestUrls"]["runSync"]
