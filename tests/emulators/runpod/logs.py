@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from werkzeug.wrappers import Response
@@ -24,13 +24,17 @@ def stream(account: Account, endpoint: str, worker: Worker, query: dict[str, Any
 
 
 def _first(account: Account, worker: Worker, query: dict[str, Any], last: str | None) -> int:
-    """How many lines to leave out. An id is a time, a slash and the number of the line; a time alone includes its lines."""
+    """How many lines to leave out.
+
+    An id is a time, a slash and the number of the last line the client has; after a time alone, lines of that very
+    time come again.
+    """
     if cursor := last or query.get("since"):
         stamp, _, number = cursor.partition("/")
         if number.isdecimal():
             return int(number)
         try:
-            start = datetime.fromisoformat(stamp)
+            start = datetime.fromisoformat(stamp).astimezone(UTC)
         except ValueError as error:
             raise Problem(422, "Request validation failed.", ["Last-Event-ID: not a time"]) from error
         return sum(datetime.fromisoformat(account.clock.text(line.at)) < start for line in worker.lines)
