@@ -61,7 +61,7 @@ def test_imports_point_one_way() -> None:
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("name", ["remote", "runbooks", "lifecycle"])
+@pytest.mark.parametrize("name", ["remote", "gpu", "runbooks", "lifecycle"])
 def test_it_stays_free_of_models(name: str) -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line} imports {module}"
@@ -69,6 +69,16 @@ def test_it_stays_free_of_models(name: str) -> None:
         if "releases" in path.parts and family(path) == name
         for line, module in imported(ast.parse(path.read_text()))
         if module.startswith(("releases.models", "django.db"))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_gpu_layer_knows_no_django_and_nothing_else_of_ours() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line} imports {module}"
+        for path in (ROOT / "releases" / "gpu").rglob("*.py")
+        for line, module in imported(ast.parse(path.read_text()))
+        if module.split(".")[0] in ("django", "releases", "cloudwiki")
     ]
     assert not wrong, "\n".join(wrong)
 
