@@ -254,14 +254,15 @@ class LogLine:
 class Stopping:
     """What is left after spending was stopped. `problems`: what did not work, in words of our errors."""
 
+    forbidden: bool  # the maximum is 0, which was read back
     workers_left: int | None  # None: could not be looked at
     jobs_left: int | None
     problems: tuple[str, ...]
 
     @property
     def done(self) -> bool:
-        """No worker is left, which was seen."""
-        return self.workers_left == 0
+        """No worker is left, which was seen, and none can come."""
+        return self.forbidden and self.workers_left == 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,10 @@ class Deadline:
         """One for a part of the work: at most `seconds` from now, and not beyond this one."""
         return Deadline(min(seconds, self.left), self._stop)
 
+    def at_least(self, seconds: float) -> Deadline:
+        """One for a last look: what is left of this one, though not less than `seconds`."""
+        return Deadline(max(seconds, self.left), self._stop)
+
     def check(self) -> None:
         """Raises Stopped when stop() is true."""
         if self._stop():

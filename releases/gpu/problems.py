@@ -96,13 +96,13 @@ def error_for(service: str, what: str, status: int, headers: Mapping[str, str], 
         return RateLimited(f"{service} was asked too often and wants to be left alone for {wait:g} s.", seconds=wait)
     if quota := _QUOTA.search(problem.text):
         return QuotaFull(said, quota=int(quota[1]) if quota[1] else None)
+    if unknown_model(problem.text):  # which status RunPod's chat route gives a failed job is not documented
+        return UnknownModel(said)
     if status >= 500:
         return ProviderUnavailable(
             f"{service} failed when asked to {what} ({status}): {problem.text or 'it did not say why'}",
             seconds=seconds_to_wait(headers) or 0,
         )
-    if unknown_model(problem.text):
-        return UnknownModel(said)
     if status == 401:
         return KeyRefused(f"{service} did not accept the API key when asked to {what}.")
     if status == 403:

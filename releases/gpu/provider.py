@@ -57,7 +57,10 @@ class Provider(Protocol):
         """What it does just now; `waited`: seconds since it was first asked for something."""
 
     def probe(self, ref: str, question: Question) -> ProbeAnswer:
-        """Ask it for real. A failed job is an answer with `error`; raises UnknownModel, and for what never arrived."""
+        """Ask it for real. A failed job is an answer with `error`; raises UnknownModel, and for what never arrived.
+
+        A job without an answer in time is cancelled, which may take some seconds beyond the patience.
+        """
 
     def cancel(self, ref: str, job: str) -> None:
         """Cancelling what has ended or is gone is no error."""
@@ -78,7 +81,8 @@ class Provider(Protocol):
     def stop_spending(self, ref: str, jobs: tuple[str, ...] = ()) -> Stopping:
         """No workers any more: forbid them, empty the queue, cancel `jobs`, and watch until none is left.
 
-        Every part is tried, whatever became of the one before. Raises nothing but Stopped.
+        Every part is tried, whatever became of the one before. Raises nothing; what did not work is in the answer.
+        The granted `stop` is not asked: who was told to stop is who needs this.
         """
 
     def delete(self, ref: str, *, with_jobs: bool = False) -> None:

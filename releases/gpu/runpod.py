@@ -12,6 +12,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from functools import partial
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -38,12 +39,11 @@ from .nouns import (
 from .patience import Deadline, Patience, Stop, never
 from .runpod_create import Creation, named
 from .runpod_jobs import Queue
-from .runpod_stop import Stop as StopSpending
+from .runpod_stop import StopSpending
 
 CONTROL = "https://api.runpod.io"
 DATA = "https://api.runpod.ai"
 PATIENCE = 60.0  # seconds for a call, unless `within` says another
-FOR_THE_STOP = 0.5  # of a patience at most for the parts before watching: the watch must have its turn
 LOG_QUIET = 30.0  # seconds without a line or a sign of life after which the stream counts as broken
 LOG_TAIL = 1000  # lines from before that a fresh stream begins with
 
@@ -120,11 +120,7 @@ class RunPod:
         if before.spec.idle_timeout:  # not left to a default; where it does not apply it is not shown either
             wanted["idleTimeout"] = before.spec.idle_timeout
         self._change_workers(ref, wanted, deadline)
-        after = self._get(ref, deadline)
-        if (after.spec.min_workers, after.spec.max_workers) != (minimum, maximum):
-            seen = f"{after.spec.min_workers} to {after.spec.max_workers}"
-            raise CapacityNotKept(f"Set to {minimum} to {maximum} workers, {ref} then showed {seen}.")
-        return after
+        return self._kept(ref, minimum, maximum, deadline)
 
     def delete(self, ref: str, *, with_jobs: bool = False) -> None:
         deadline = self._patience.begin()
@@ -167,15 +163,15 @@ class RunPod:
                 raise
 
     def stop_spending(self, ref: str, jobs: tuple[str, ...] = ()) -> Stopping:
-        deadline = self._patience.begin()
-        parts = deadline.shorter(deadline.left * FOR_THE_STOP)
-        stop = StopSpending(self._look_again)
-        stop.attempt(lambda: self._change_workers(ref, {"min": 0, "max": 0}, parts))
-        stop.attempt(lambda: self._queue(ref, parts).purge(parts))
+        stopping = StopSpending(Deadline(self._patience.seconds), self._look_again)
+        forbidden = stopping.attempt(lambda limit: self._forbid(ref, limit)) == 0
+        stopping.attempt(lambda limit: self._queue(ref, limit).purge(limit))
         for job in jobs:
-            stop.attempt(lambda job=job: self._queue(ref, parts).cancel(job, parts))  # type: ignore[misc]
-        return stop.watch(
-            lambda limit: self._workers(ref, limit), lambda limit: self._queue(ref, limit).health(limit), deadline
+            stopping.attempt(partial(self._cancel, ref, job))
+        return stopping.watch(
+            forbidden,
+            lambda limit: self._workers(ref, limit).total,
+            lambda limit: self._queue(ref, limit).health(limit).open,
         )
 
     # Jobs
@@ -185,8 +181,7 @@ class RunPod:
         return self._queue(ref, deadline).probe(question, deadline)
 
     def cancel(self, ref: str, job: str) -> None:
-        deadline = self._patience.begin()
-        self._queue(ref, deadline).cancel(job, deadline)
+        self._cancel(ref, job, self._patience.begin())
 
     def purge(self, ref: str) -> int:
         deadline = self._patience.begin()
@@ -242,6 +237,22 @@ class RunPod:
 
     def _change_workers(self, ref: str, wanted: dict[str, int], deadline: Deadline) -> None:
         self._ask(contract.CHANGE, deadline, {"id": ref}, body={"workers": wanted})
+
+    def _kept(self, ref: str, minimum: int, maximum: int, deadline: Deadline) -> Endpoint:
+        after = self._get(ref, deadline)
+        if (after.spec.min_workers, after.spec.max_workers) != (minimum, maximum):
+            seen = f"{after.spec.min_workers} to {after.spec.max_workers}"
+            raise CapacityNotKept(f"Set to {minimum} to {maximum} workers, {ref} then showed {seen}.")
+        return after
+
+    def _forbid(self, ref: str, deadline: Deadline) -> int:
+        """The maximum of workers, which is 0 from now on."""
+        self._change_workers(ref, {"min": 0, "max": 0}, deadline)
+        return self._kept(ref, 0, 0, deadline).spec.max_workers
+
+    def _cancel(self, ref: str, job: str, deadline: Deadline) -> int:
+        self._queue(ref, deadline).cancel(job, deadline)
+        return 0
 
     def _queue(self, ref: str, deadline: Deadline) -> Queue:
         urls = self._urls.get(ref) or self._get(ref, deadline).urls

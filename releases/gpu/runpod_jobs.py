@@ -19,6 +19,7 @@ from .patience import Deadline
 SHORTEST_WAIT = 1000  # ms that runSync waits for a job at least
 SYNC_MARGIN = 15.0  # seconds beside that for its answer to arrive
 LOOK_AGAIN = 1.0  # seconds between two looks at a job
+LAST_LOOK = 5.0  # seconds granted for a look that began just before the patience ended
 CANCEL_LIMIT = 10.0  # seconds granted for cancelling a job that nobody waits for any more
 
 
@@ -93,7 +94,7 @@ class Queue:
                     waited = time.monotonic() - began
                     return ProbeAnswer("", f"No answer after {waited:.0f} s; the job was cancelled.", waited, job=job)
                 deadline.pause(LOOK_AGAIN)
-                job, output = self.status(job.id, deadline.shorter(max(deadline.left, 1)))
+                job, output = self.status(job.id, deadline.at_least(LAST_LOOK))
         except JobGone as error:
             return ProbeAnswer("", error.message, time.monotonic() - began, job=job)
         except GpuError:

@@ -4,44 +4,44 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from .errors import EndpointGone, GpuError, Stopped
-from .nouns import Health, Stopping, Workers
+from .errors import EndpointGone, GpuError
+from .nouns import Stopping
 from .patience import Deadline
 
+SHARE = 0.25  # of the time that is left, for one part and its retries: the next one must have its turn
+LEAST = 1.0  # seconds that a part gets in any case, though it be beyond the deadline
 
-class Stop:
+Part = Callable[[Deadline], int]
+
+
+class StopSpending:
     """Collects what did not work. `look_again`: seconds between two looks at the workers."""
 
-    def __init__(self, look_again: float) -> None:
+    def __init__(self, deadline: Deadline, look_again: float) -> None:
+        self._deadline = deadline
         self._look_again = look_again
         self._problems: list[str] = []
         self._gone = False
 
-    def attempt(self, part: Callable[[], object]) -> None:
-        """Try one part. Only Stopped comes through."""
+    def attempt(self, part: Part) -> int | None:
+        """What the part returns, None if it failed."""
         try:
-            part()
-        except Stopped:
-            raise
+            return part(self._deadline.shorter(self._deadline.left * SHARE).at_least(LEAST))
         except EndpointGone:
             self._gone = True
         except GpuError as error:
             self._problems.append(error.message)
+        return None
 
-    def watch(
-        self, workers: Callable[[Deadline], Workers], health: Callable[[Deadline], Health], deadline: Deadline
-    ) -> Stopping:
-        """What is left when nothing is, or when the deadline passed."""
-        left: int | None = None
-        while not self._gone:
-            seen: list[Workers] = []
-            self.attempt(lambda seen=seen: seen.append(workers(deadline)))  # type: ignore[misc]
-            left = seen[0].total if seen else left
-            if left == 0 or deadline.left <= self._look_again:
-                break
-            deadline.pause(self._look_again)
-        if self._gone:  # a deleted endpoint has neither workers nor jobs
-            return Stopping(0, 0, tuple(self._problems))
-        waiting: list[Health] = []
-        self.attempt(lambda: waiting.append(health(deadline)))
-        return Stopping(left, waiting[0].open if waiting else None, tuple(dict.fromkeys(self._problems)))
+    def watch(self, forbidden: bool, count_workers: Part, count_jobs: Part) -> Stopping:
+        """What is left once it is nothing, or when the deadline passed."""
+        left = self.attempt(count_workers)
+        while left != 0 and not self._gone and self._deadline.left > self._look_again:
+            self._deadline.pause(self._look_again)
+            seen = self.attempt(count_workers)
+            left = left if seen is None else seen
+        jobs = self.attempt(count_jobs)
+        problems = tuple(dict.fromkeys(self._problems))  # each once
+        if self._gone:  # what is deleted has neither workers nor jobs
+            return Stopping(True, 0, 0, problems)
+        return Stopping(forbidden, left, jobs, problems)

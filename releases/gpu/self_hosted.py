@@ -9,7 +9,7 @@ import copy
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
 from . import answers
 from .errors import EndpointGone, GpuError, KeyRefused, NotSupported, ProviderUnavailable, Stopped
@@ -97,8 +97,9 @@ class SelfHosted:
         self._own(ref)
         deadline = self._patience.begin()
         try:
-            self._look("/health", "say that it is healthy", deadline)
-            served = self._models(self._look("/v1/models", "list its models", deadline))
+            with self._http.stream(self._look("/health", "say that it is healthy"), deadline):
+                pass  # its status says all; what it may say beside that differs
+            served = self._models(deadline)
         except (KeyRefused, Stopped):
             raise
         except ProviderUnavailable as error:
@@ -130,16 +131,14 @@ class SelfHosted:
         if ref != self._name:
             raise EndpointGone(f"There is no server {ref} here, only {self._name}.")
 
-    def _look(self, path: str, what: str, deadline: Deadline) -> Any:
-        request = Request("GET", self._url + path, what, retry=Retry.NEVER, quiet=LOOK_LIMIT)
-        with self._http.stream(request, deadline) as response:
-            body = response.read()
-            return response.json() if body and path != "/health" else None
+    def _look(self, path: str, what: str) -> Request:
+        """Not retried: whoever waits for it looks again."""
+        return Request("GET", self._url + path, what, retry=Retry.NEVER, quiet=LOOK_LIMIT)
 
-    @staticmethod
-    def _models(answer: Any) -> list[str]:
+    def _models(self, deadline: Deadline) -> list[str]:
+        answer = self._http.ask(self._look("/v1/models", "list its models"), deadline)
         listed = answer.get("data") if isinstance(answer, dict) else None
-        return [str(each.get("id")) for each in listed or [] if isinstance(each, dict)]
+        return [str(each.get("id")) for each in listed if isinstance(each, dict)] if isinstance(listed, list) else []
 
     # What there is not
 
