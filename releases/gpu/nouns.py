@@ -214,7 +214,7 @@ class Question:
     """One request of a probe. `max_tokens` is always sent: without it answers are cut after a few words.
 
     `execution_timeout` and `time_to_live` (waiting and work together) are seconds and go along as the job's policy;
-    the chat route knows no policy, there the endpoint's own timeout and the caller's patience are the limits.
+    the chat route knows no policy and no id to cancel: there the endpoint's own timeout is what bounds the cost.
     """
 
     model: str

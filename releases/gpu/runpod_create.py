@@ -38,7 +38,10 @@ def same_name(one: str, other: str) -> bool:
 
 
 def differences(wanted: EndpointSpec, seen: EndpointSpec) -> tuple[str, ...]:
-    """In which fields `seen` is another thing. Numbers of workers and limits do not count: they change in use."""
+    """In which fields `seen` is another thing.
+
+    Numbers of workers and limits do not count: they change in use. Nor does what a reply may leave out, and did.
+    """
     pairs = {
         "image": (wanted.image, seen.image),
         "env": (dict(wanted.env), dict(seen.env)),
@@ -48,7 +51,7 @@ def differences(wanted: EndpointSpec, seen: EndpointSpec) -> tuple[str, ...]:
         "gpu_count": (wanted.gpu_count, seen.gpu_count),
         "disk_gb": (wanted.disk_gb, seen.disk_gb),
     }
-    return tuple(name for name, (one, other) in pairs.items() if one != other)
+    return tuple(name for name, (one, other) in pairs.items() if other and one != other)
 
 
 class Creation:
