@@ -47,13 +47,17 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     retry: Retry = Retry.ALWAYS
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
-    quiet: float = READ_LIMIT  # seconds without a byte after which it counts as lost
+    quiet: float | None = None  # seconds without a byte after which it counts as lost; None: as for all
 
 
 class Http:
-    """Connections to one service with one key. Threads may share it. `service`: its name in messages."""
+    """Connections to one service with one key. Threads may share it.
 
-    def __init__(self, service: str, key: str) -> None:
+    `service`: its name in messages. `quiet`: seconds without a byte after which an answer counts as lost.
+    """
+
+    def __init__(self, service: str, key: str, quiet: float = READ_LIMIT) -> None:
+        self._quiet = quiet
         self.service = service
         self._key = key
         self._client = httpx.Client(
@@ -102,7 +106,7 @@ class Http:
                 params=dict(request.query) or None,
                 json=request.body,
                 headers=dict(request.headers),
-                timeout=_limits(request, deadline),
+                timeout=_limits(self._quiet if request.quiet is None else request.quiet, deadline),
             ) as response:
                 if not response.is_success:
                     raise self._refusal(response, request, deadline)
@@ -133,9 +137,9 @@ class Http:
         return ProviderUnavailable(f"{self.service} could not be asked to {request.what}: {reason}.", sent=sent)
 
 
-def _limits(request: Request, deadline: Deadline) -> httpx.Timeout:
+def _limits(quiet: float, deadline: Deadline) -> httpx.Timeout:
     left = max(deadline.left, 0.1)
-    quiet = min(request.quiet, left)
+    quiet = min(quiet, left)
     return httpx.Timeout(connect=min(CONNECT_LIMIT, left), read=quiet, write=quiet, pool=quiet)
 
 

@@ -69,7 +69,10 @@ class Provider(Protocol):
         """Throw away what waits in the queue; how many. What is being done goes on."""
 
     def logs(self, ref: str, worker: str, last_event_id: str = "") -> Iterator[LogLine]:
-        """Lines as they come; they are the image's own words, not masked. Ends when the provider ends it, is quiet for long, or patience does: ask again then."""
+        """Lines as they come, in the image's own words and not masked.
+
+        Ends when the provider ends it, is quiet for long, or patience does: ask again then, with the last line's id.
+        """
 
     def price(self, spec: EndpointSpec) -> Price:
         """Raises PriceUnknown."""

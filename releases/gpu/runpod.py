@@ -20,7 +20,7 @@ from . import contract, readiness, sse
 from . import runpod_shapes as shapes
 from .contract import Call
 from .errors import CapacityNotKept, EndpointGone, NotDrained, PriceUnknown, ProviderUnavailable
-from .http import Http, Request, safe_address
+from .http import READ_LIMIT, Http, Request, safe_address
 from .nouns import (
     Capabilities,
     Endpoint,
@@ -54,6 +54,7 @@ class RunPod:
     `worker_quota`: how many workers the account may have; RunPod's REST v2 does not tell. `plain_http` allows an
     unencrypted address elsewhere than on this machine. `settle`: seconds for which a creation without a reply may
     still be at work. `look_again`: seconds between two looks at workers that shall go.
+    `quiet`: seconds without a byte after which an answer counts as lost.
     """
 
     capabilities = Capabilities(create=True, scaling=True, queue=True, logs=True, billing=True)
@@ -68,10 +69,11 @@ class RunPod:
         plain_http: bool = False,
         settle: float = 10.0,
         look_again: float = 2.0,
+        quiet: float = READ_LIMIT,
     ) -> None:
         self._control_url = safe_address(control_url, plain_http).removesuffix("/v2")
         self._data_url = safe_address(data_url, plain_http)
-        self._http = Http("RunPod", key)
+        self._http = Http("RunPod", key, quiet)
         self._quota = worker_quota
         self._settle = settle
         self._look_again = look_again

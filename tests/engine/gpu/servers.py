@@ -3,6 +3,7 @@
 import json
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
@@ -83,10 +84,11 @@ def dripping(handler: BaseHTTPRequestHandler) -> None:
     handler.send_response(200)
     handler.end_headers()
     wait = threading.Event()
-    for _ in range(400):
-        handler.wfile.write(b" ")
-        handler.wfile.flush()
-        wait.wait(0.05)
+    with suppress(OSError):  # the other side has gone
+        for _ in range(400):
+            handler.wfile.write(b" ")
+            handler.wfile.flush()
+            wait.wait(0.05)
 
 
 def silent(handler: BaseHTTPRequestHandler) -> None:

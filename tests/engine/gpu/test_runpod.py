@@ -117,6 +117,14 @@ def test_a_lost_reply_makes_no_second_endpoint(emulator: Emulator, client: RunPo
     assert emulator.requests.count(CREATE) == 1
 
 
+def test_a_reply_that_never_comes_makes_no_second_endpoint(emulator: Emulator) -> None:
+    emulator.fault("no_reply", only=CREATE)
+    with client_of(emulator, quiet=0.5) as client:
+        made = client.create(spec(), "r42")
+    assert [endpoint.id for endpoint in emulator.endpoints] == [made.id]
+    assert emulator.requests.count(CREATE) == 1
+
+
 @pytest.mark.parametrize("status", [500, 502, 504])
 def test_a_server_error_is_looked_into_before_it_is_tried_again(emulator: Emulator, status: int) -> None:
     emulator.fault("server_error", status=status, only=CREATE)
