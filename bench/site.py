@@ -56,7 +56,9 @@ class Site:
         dump = {**self.server.parameters, "format": "custom", "destination": str(self.app / "dump")}
         return [
             _step("files", "backup_files", {"files": files, "destination": str(self.app / "backup")}),
+            _settled("files_settled"),
             _step("dump", "backup_database", dump),
+            _settled("dump_settled"),
             _step("send", "upload", target),
         ]
 
@@ -65,6 +67,7 @@ class Site:
         files = [{"path": str(self.jar), "link": "app.jar.bak"}]
         return [
             _step("files back", "restore_files", {"files": files}),
+            _settled("files_back_settled"),
             _step("data", "restore_database", self.server.parameters),
         ]
 
@@ -100,6 +103,11 @@ class Site:
 def _step(key: str, action: str, parameters: dict[str, Any]) -> dict[str, Any]:
     common = {"title": {"ko": key}, "role": "DevOps", "phase": "replace", "runs_on": "app", "estimate": 60}
     return {"key": key.replace(" ", "_"), "action": action, "parameters": parameters, "timeout": 3600, **common}
+
+
+def _settled(key: str) -> dict[str, Any]:
+    """What `settle` is between what is done by hand; its time does not count."""
+    return _step(key, "shell", {"command": "sync"})
 
 
 def _runbook(kind: str, steps: list[dict[str, Any]]) -> str:
