@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from .errors import AddressUntrusted, GpuError, ProviderUnavailable, RateLimited
+from .errors import AddressUntrusted, GpuError, KeyRefused, ProviderUnavailable, RateLimited
 from .patience import Deadline
 from .problems import error_for, read_problem, secrets_of
 
@@ -26,6 +27,7 @@ READ_LIMIT = 30.0  # seconds without a byte
 ANSWER_LIMIT = 24 * 1024 * 1024  # bytes; the biggest answer of a job is 20 MB
 FIRST_PAUSE = 0.5  # seconds before the first retry; doubled each time
 LONGEST_PAUSE = 20.0
+_KEY = re.compile(r"[!-~]*")
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -59,7 +61,9 @@ class Http:
     def __init__(self, service: str, key: str, quiet: float = READ_LIMIT) -> None:
         self._quiet = quiet
         self.service = service
-        self._key = key
+        self._key = key = key.strip()
+        if not _KEY.fullmatch(key):
+            raise KeyRefused(f"The key of {service} has characters that no key has.")
         self._client = httpx.Client(
             follow_redirects=False,
             headers={"User-Agent": "cloud-wiki"} | ({"Authorization": f"Bearer {key}"} if key else {}),
@@ -112,9 +116,9 @@ class Http:
                     raise self._refusal(response, request, deadline)
                 yield response
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise self._lost(request, error, sent=False) from error
+            raise self._lost(request, error, sent=False) from None  # its words may hold the key
         except httpx.HTTPError as error:
-            raise self._lost(request, error, sent=True) from error
+            raise self._lost(request, error, sent=True) from None
         except httpx.InvalidURL:
             raise AddressUntrusted(f"{self.service} has an address that is none.") from None
 

@@ -19,7 +19,7 @@ from urllib.parse import quote
 from . import contract, readiness, sse
 from . import runpod_shapes as shapes
 from .contract import Call
-from .errors import CapacityNotKept, EndpointGone, NotDrained, PriceUnknown, ProviderUnavailable
+from .errors import AnswerUnreadable, CapacityNotKept, EndpointGone, NotDrained, PriceUnknown, ProviderUnavailable
 from .http import READ_LIMIT, Http, Request, safe_address
 from .nouns import (
     Capabilities,
@@ -127,12 +127,21 @@ class RunPod:
     def delete(self, ref: str, *, with_jobs: bool = False) -> None:
         deadline = self._patience.begin()
         try:
-            if not with_jobs and (health := self._queue(ref, deadline).health(deadline)).open:
-                said = f"{health.in_queue} requests wait and {health.in_progress} are being answered"
-                raise NotDrained(f"The endpoint {ref} was not deleted: {said}.")
+            if not with_jobs:
+                self._require_drained(ref, deadline)
             self._ask(contract.DELETE, deadline, {"id": ref})
         except EndpointGone:
             return
+
+    def _require_drained(self, ref: str, deadline: Deadline) -> None:
+        try:
+            health = self._queue(ref, deadline).health(deadline)
+        except AnswerUnreadable:
+            self._get(ref, deadline)  # raises EndpointGone where that is why
+            raise
+        if health.open:
+            said = f"{health.in_queue} requests wait and {health.in_progress} are being answered"
+            raise NotDrained(f"The endpoint {ref} was not deleted: {said}.")
 
     # Workers
 
@@ -166,12 +175,12 @@ class RunPod:
 
     def stop_spending(self, ref: str, jobs: tuple[str, ...] = ()) -> Stopping:
         stopping = StopSpending(Deadline(self._patience.seconds), self._look_again)
-        forbidden = stopping.attempt(lambda limit: self._forbid(ref, limit)) == 0
+        stopping.forbid(lambda limit: self._forbid(ref, limit))
         stopping.attempt(lambda limit: self._queue(ref, limit).purge(limit))
         for job in jobs:
             stopping.attempt(partial(self._cancel, ref, job))
         return stopping.watch(
-            forbidden,
+            lambda limit: self._forbid(ref, limit),
             lambda limit: self._workers(ref, limit).total,
             lambda limit: self._queue(ref, limit).health(limit).open,
         )

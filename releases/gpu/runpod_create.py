@@ -22,6 +22,7 @@ from .nouns import Endpoint, EndpointSpec
 from .patience import Deadline
 
 ATTEMPTS = 3
+LAST_LOOK = 5.0  # seconds for whether it is there, granted also to who was told to stop
 LOOK_AGAIN = 1.0  # seconds between two looks while a lost request may still be at work
 LEGACY_SUFFIX = " -fb"  # the older interface marked FlashBoot in the name
 
@@ -78,6 +79,18 @@ class Creation:
 
         Raises CreateUnknown, TwoOfOneName, EndpointDiffers, and what refuses the creation.
         """
+        try:
+            return self._run(deadline)
+        except (CreateUnknown, TwoOfOneName, EndpointDiffers):
+            raise
+        except GpuError as error:  # a refusal or a stop: an earlier request may have been done all the same
+            if not self._doubt:
+                raise
+            if found := self._look(Deadline(LAST_LOOK)):
+                return found
+            raise self._given_up(error) from error
+
+    def _run(self, deadline: Deadline) -> Endpoint:
         if found := self._look(deadline):
             return found
         for attempt in range(ATTEMPTS):

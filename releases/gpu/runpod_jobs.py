@@ -45,12 +45,19 @@ class Queue:
         url = self._address(call.url, job)
         return self._http.ask(Request(call.method, url, call.what, retry=call.retry, **more), deadline)
 
+    def _ask_of_queue(self, call: JobCall, deadline: Deadline) -> Any:
+        """What the job service does not know may be there all the same: only RunPod's REST tells that it is gone."""
+        try:
+            return self._ask(call, deadline)
+        except EndpointGone as error:
+            raise AnswerUnreadable(f"RunPod's job service does not know this queue, asked to {call.what}.") from error
+
     def health(self, deadline: Deadline) -> Health:
-        return shapes.health(self._ask(contract.HEALTH, deadline))
+        return shapes.health(self._ask_of_queue(contract.HEALTH, deadline))
 
     def purge(self, deadline: Deadline) -> int:
         """How many were thrown away. After a lost reply they are gone already, and it is 0."""
-        answer = self._ask(contract.PURGE, deadline)
+        answer = self._ask_of_queue(contract.PURGE, deadline)
         removed = answer.get("removed") if isinstance(answer, Mapping) else None
         return removed if isinstance(removed, int) else 0
 

@@ -22,6 +22,7 @@ class StopSpending:
         self._look_again = look_again
         self._problems: list[str] = []
         self._gone = False
+        self._forbidden = False
 
     def attempt(self, part: Part) -> int | None:
         """What the part returns, None if it failed."""
@@ -33,15 +34,20 @@ class StopSpending:
             self._problems.append(error.message)
         return None
 
-    def watch(self, forbidden: bool, count_workers: Part, count_jobs: Part) -> Stopping:
-        """What is left once it is nothing, or when the deadline passed."""
+    def forbid(self, maximum: Part) -> None:
+        """Set the maximum of workers to 0; `maximum` returns what it then is."""
+        self._forbidden = self._forbidden or self.attempt(maximum) == 0
+
+    def watch(self, maximum: Part, count_workers: Part, count_jobs: Part) -> Stopping:
+        """What is left once it is nothing and none can come, or when the deadline passed."""
         left = self.attempt(count_workers)
-        while left != 0 and not self._gone and self._deadline.left > self._look_again:
+        while (left != 0 or not self._forbidden) and not self._gone and self._deadline.left > self._look_again:
             self._deadline.pause(self._look_again)
+            self.forbid(maximum)
             seen = self.attempt(count_workers)
             left = left if seen is None else seen
         jobs = self.attempt(count_jobs)
         problems = tuple(dict.fromkeys(self._problems))  # each once
         if self._gone:  # what is deleted has neither workers nor jobs
             return Stopping(True, 0, 0, problems)
-        return Stopping(forbidden, left, jobs, problems)
+        return Stopping(self._forbidden, left, jobs, problems)

@@ -7,11 +7,13 @@ ours. Where there is no such client, or where it is not let in, Paramiko's conne
 from __future__ import annotations
 
 import shutil
+import subprocess
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -89,13 +91,12 @@ def _known(target: Target) -> Iterator[Path]:
     """A list of known hosts with the pinned key alone. Raises NotStarted."""
     try:
         _sweep()
-        file = tempfile.NamedTemporaryFile("w", prefix=_PREFIX, encoding="ascii")  # noqa: SIM115 closed below
+        file = tempfile.NamedTemporaryFile("wb", buffering=0, prefix=_PREFIX)  # noqa: SIM115 closed below
     except OSError as error:
         raise NotStarted(f"There is no place for a list of known hosts: {error.strerror}.") from error
     with file:
         try:
-            file.write(f"{_PINNED} {' '.join(target.host_key.split()[:2])}\n")
-            file.flush()
+            file.write(f"{_PINNED} {' '.join(target.host_key.split()[:2])}\n".encode())
         except OSError as error:
             raise NotStarted(f"The list of known hosts could not be written: {error.strerror}.") from error
         yield Path(file.name)
@@ -117,7 +118,16 @@ def _words(client: str, target: Target, silence: int, known: Path) -> list[str]:
         "ServerAliveInterval": str(silence // SILENCES),
     }
     settings = [word for name, value in options.items() for word in ("-o", f"{name}={value}")]
-    ends_with_us = shutil.which("setpriv")  # a worker that is killed takes its client with it
-    before = [ends_with_us, "--pdeathsig", "KILL"] if ends_with_us else []
     where = ["-p", str(target.port), "-l", target.user, "--", target.address]
-    return [*before, client, "-F", "none", "-T", *settings, *where]
+    return [*_ending_with_us(), client, "-F", "none", "-T", *settings, *where]
+
+
+@cache
+def _ending_with_us() -> tuple[str, ...]:
+    """What makes a worker that is killed take its client with it; nothing where that is not to be had."""
+    words = ("setpriv", "--pdeathsig", "KILL")
+    try:
+        works = subprocess.run([*words, "true"], capture_output=True, timeout=10).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return ()
+    return words if works else ()

@@ -89,7 +89,9 @@ file_receive() {
   say state=receiving
   if [ "$4" = 0 ]; then true >"$STAGE"; fi 2>/dev/null
   cat >>"$STAGE" || refuse "$(full)"
-  [ "$(stat -c %s "$STAGE")" = "$3" ] || refuse short
+  have=$(stat -c %s "$STAGE")
+  if [ "$have" -gt "$3" ]; then rm -f "$STAGE"; refuse differs; fi   # an earlier try was at it, too
+  [ "$have" = "$3" ] || refuse short
   say state=done
 }
 file_finish() {

@@ -88,6 +88,24 @@ def test_what_comes_later_than_we_waited_is_told() -> None:
     assert caught.value.ids == ("1", "2")
 
 
+def test_a_refusal_after_a_lost_one_hides_no_endpoint() -> None:
+    """The first request was done late, and took the quota that the second one asked for."""
+    cloud = Cloud([LOST, QuotaFull("no workers left")], late=2)
+    assert cloud.create().id == "1"
+    with pytest.raises(CreateUnknown, match="no workers left"):
+        Cloud([LOST, QuotaFull("no workers left")], late=99).create()
+
+
+def test_a_stop_after_a_lost_one_hides_no_endpoint() -> None:
+    cloud = Cloud([LOST], late=1)
+
+    def stopped() -> bool:
+        return cloud.posts > 0
+
+    creation = Creation(spec(), NAME, post=cloud.post, list_all=cloud.list_all, settle=5)
+    assert creation.run(Deadline(20, stopped)).id == "1"
+
+
 def test_an_unreadable_reply_is_a_lost_one() -> None:
     cloud = Cloud([])
     odd = cloud.post

@@ -4,7 +4,7 @@
 -- name of its column and all hashed once more; or as it was before, with several times the work, hash or md5 of the row.
 -- What was read one way is compared with what is read the same way; servers before version 11 have no such hashes.
 -- Whoever owns a type may have given it a cast to text that does anything: only built-in types are cast, others are read
--- as rows are. hashint8extended looks at 32 bits of what it is given, so that also is what it begins with.
+-- as rows are. hashint8extended looks at 32 bits of what it is given: enough for an int4, else that also is what it begins with.
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET LOCAL search_path = pg_catalog;
 SET LOCAL TimeZone = 'UTC';
@@ -48,13 +48,17 @@ SELECT format(
   'SELECT json_build_object(''table'', %L, ''rows'', count(*), ''sum'','
   ' coalesce(sum(%s), 0)::text) FROM %s',
   name, CASE :'sums' WHEN 'columns' THEN 'hashint8extended(values_, values_)'
-    WHEN 'hash' THEN 'hashtextextended((row_.*)::text COLLATE "C", 0)'
-    ELSE '(''x'' || substr(md5((row_.*)::text), 1, 15))::bit(60)::bigint' END,
+    WHEN 'hash' THEN 'hashtextextended(ROW(row_.*)::text COLLATE "C", 0)'
+    ELSE '(''x'' || substr(md5(ROW(row_.*)::text), 1, 15))::bit(60)::bigint' END,
   CASE :'sums' WHEN 'columns' THEN format('(SELECT %s AS values_ FROM ONLY %s AS row_ OFFSET 0) AS each', hashed, name)
     ELSE format('ONLY %s AS row_', name) END)
 FROM (SELECT format('%I.%I', n.nspname, c.relname) AS name,
-        (SELECT coalesce(string_agg(format('coalesce(hashtextextended(%s COLLATE "C", %s), %2$s)',
-                   format(CASE WHEN a.atttypid < 16384 THEN 'row_.%I::text' ELSE 'ROW(row_.%I)::text' END, a.attname),
+        (SELECT coalesce(string_agg(format(
+                   CASE WHEN a.atttypid IN ('int2'::regtype, 'int4'::regtype)
+                     THEN 'coalesce(hashint8extended(row_.%1$I, %2$s), %2$s)'
+                     WHEN a.atttypid < 16384
+                     THEN 'coalesce(hashtextextended(row_.%1$I::text COLLATE "C", %2$s), %2$s)'
+                     ELSE 'hashtextextended(ROW(row_.%1$I)::text COLLATE "C", %2$s)' END, a.attname,
                    ('x' || substr(md5(a.attname::text), 1, 15))::bit(60)::bigint), ' # ' ORDER BY a.attnum), '0::bigint')
            FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) AS hashed
         FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

@@ -159,8 +159,7 @@ take_over() {
   pools=$!
   wait "$swapper"
   swapped=$?
-  kill -KILL "$pools" 2>/dev/null                                     # it heeds no other signal, as we do
-  wait "$pools" 2>/dev/null
+  { kill -KILL "$pools"; wait "$pools"; } 2>/dev/null                 # it heeds no other signal, as we do
   [ "$swapped" != 0 ] || return 0
   tries=0                                                             # the answer may be all that was lost
   until printf 'SELECT 1;\n' | sql >/dev/null 2>&1 || [ "$tries" -ge 60 ]; do tries=$((tries + 1)); sleep 1; done

@@ -1,6 +1,7 @@
 """The RunPod client against an emulated RunPod, over real HTTP."""
 
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -11,6 +12,7 @@ import pytest
 
 from releases.gpu.errors import (
     AddressUntrusted,
+    AnswerUnreadable,
     CreateUnknown,
     EndpointDiffers,
     EndpointGone,
@@ -203,6 +205,18 @@ def test_a_wrong_key_is_told_without_it(emulator: Emulator) -> None:
         client.list_all()
     assert "rpa_wrong" not in f"{caught.value} {caught.value.mend}"
     assert len(emulator.requests) == 1, "a refused key was tried again"
+
+
+@pytest.mark.parametrize("key", ["rpa_secret\nX", "rpa_비밀"])
+def test_what_can_not_be_a_key_is_told_without_it(emulator: Emulator, key: str) -> None:
+    with pytest.raises(KeyRefused) as caught:
+        client_of(emulator, key=key)
+    assert "rpa_" not in "".join(traceback.format_exception(caught.value.with_traceback(None)))
+
+
+def test_a_key_may_have_been_pasted_with_a_line_break(emulator: Emulator) -> None:
+    with client_of(emulator, key=f" {emulator.key}\n") as client:
+        assert client.list_all() == []
 
 
 def test_retry_after_is_honoured(emulator: Emulator, client: RunPod) -> None:
@@ -435,6 +449,26 @@ def test_no_worker_just_now_is_not_enough(emulator: Emulator, client: RunPod) ->
     stopping = client.within(4).stop_spending(made.id)
     assert stopping.workers_left == 0 and not stopping.done
     assert "change an endpoint's workers" in stopping.problems[0]
+
+
+def test_a_queue_that_is_not_found_does_not_make_it_gone(emulator: Emulator, client: RunPod) -> None:
+    """The job service may not know what RunPod goes on billing."""
+    made = client.create(spec(min_workers=1), "r1")
+    until(lambda: client.workers(made.id), lambda seen: seen.ready == 1)
+    emulator.fault("server_error", plane="data", status=404, times=1000)
+    with pytest.raises(AnswerUnreadable):
+        client.delete(made.id)
+    assert [each.id for each in emulator.endpoints] == [made.id]
+    emulator.fault("server_error", only="PATCH *", times=1000)
+    stopping = client.within(4).stop_spending(made.id)
+    assert not stopping.done and stopping.workers_left == 1
+
+
+def test_workers_are_forbidden_as_soon_as_that_can_be(emulator: Emulator, client: RunPod) -> None:
+    made = client.create(spec(min_workers=1), "r1")
+    emulator.fault("rate_limit", only="PATCH *", retry_after=4)
+    assert client.within(12).stop_spending(made.id).done
+    assert client.get(made.id).spec.max_workers == 0
 
 
 def test_a_cancelled_deployment_can_still_stop_spending(emulator: Emulator, client: RunPod) -> None:

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -187,10 +188,19 @@ def test_a_file_that_grows_on_the_way_does_not_arrive(put_file: Put, box: Path, 
     assert [path.read_text() for path in box.iterdir()] == ["old"]
 
 
+def full_disk(made: Callable[..., Any], options: dict[str, Any]) -> Any:
+    """A temporary file that is a link to a device which is always full."""
+    file = made("wb", **options)
+    full = os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, file.fileno())
+    os.close(full)
+    return file
+
+
 OTHER_CLIENTS = {"not OpenSSH": "exit 1", "not runnable": None, "killed": "kill -KILL $$"}
 
 
-@pytest.mark.parametrize("why", ["no client", "key", "host key", "no place", *OTHER_CLIENTS])
+@pytest.mark.parametrize("why", ["no client", "key", "host key", "no place", "no room", *OTHER_CLIENTS])
 def test_where_it_is_not_let_in_the_connection_does_it(
     put_file: Put, sshd: Sshd, box: Path, jar: Path, tmp_path: Path, monkeypatch, why: str
 ) -> None:
@@ -204,6 +214,10 @@ def test_where_it_is_not_let_in_the_connection_does_it(
         monkeypatch.setattr(transport, "_target", dataclasses.replace(sshd.target, host_key=other))
     elif why == "no place":
         monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "none"))
+    elif why == "no room":
+        made = tempfile.NamedTemporaryFile
+        # Every write there fails: the disk is full.
+        monkeypatch.setattr(tempfile, "NamedTemporaryFile", lambda *_how, **more: full_disk(made, more))
     else:
         program = tmp_path / "ssh"
         program.write_text(f"#!/bin/sh\n{OTHER_CLIENTS[why]}\n" if OTHER_CLIENTS[why] else "no program")
