@@ -9,15 +9,15 @@ what it is not told, the third can neither delete nor scale.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, Self
+from typing import Any
 from urllib.parse import quote
 
 from . import contract, readiness, sse
 from . import runpod_shapes as shapes
+from .account import Account
 from .contract import Call
 from .errors import AnswerUnreadable, CapacityNotKept, EndpointGone, NotDrained, PriceUnknown, ProviderUnavailable
 from .http import READ_LIMIT, Http, Request, safe_address
@@ -36,19 +36,18 @@ from .nouns import (
     Stopping,
     Workers,
 )
-from .patience import Deadline, Patience, Stop, never
+from .patience import Deadline
 from .runpod_create import Creation, named
 from .runpod_jobs import Queue
 from .runpod_stop import StopSpending
 
 CONTROL = "https://api.runpod.io"
 DATA = "https://api.runpod.ai"
-PATIENCE = 60.0  # seconds for a call, unless `within` says another
 LOG_QUIET = 30.0  # seconds without a line or a sign of life after which the stream counts as broken
 LOG_TAIL = 1000  # lines from before that a fresh stream begins with
 
 
-class RunPod:
+class RunPod(Account):
     """One account, by its key. Threads may share it; close it, or use it as a context manager.
 
     `worker_quota`: how many workers the account may have; RunPod's REST v2 does not tell. `plain_http` allows an
@@ -71,28 +70,13 @@ class RunPod:
         look_again: float = 2.0,
         quiet: float = READ_LIMIT,
     ) -> None:
+        super().__init__(Http("RunPod", key, quiet))
         self._control_url = safe_address(control_url, plain_http).removesuffix("/v2")
         self._data_url = safe_address(data_url, plain_http)
-        self._http = Http("RunPod", key, quiet)
         self._quota = worker_quota
         self._settle = settle
         self._look_again = look_again
-        self._patience = Patience(PATIENCE)
         self._urls: dict[str, Mapping[str, str]] = {}  # of endpoints seen; they never change
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_details: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._http.close()
-
-    def within(self, seconds: float, stop: Stop = never) -> Self:
-        other = copy.copy(self)
-        other._patience = Patience(seconds, stop)
-        return other
 
     # Endpoints
 

@@ -5,13 +5,13 @@ It is started and stopped by steps of a runbook. Here it is only asked whether i
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterator
 from datetime import datetime
-from typing import NoReturn, Self
+from typing import NoReturn
 
 from . import answers
+from .account import Account
 from .errors import EndpointGone, GpuError, KeyRefused, NotSupported, ProviderUnavailable, Stopped
 from .http import Http, Request, Retry, safe_address
 from .nouns import (
@@ -32,14 +32,13 @@ from .nouns import (
     Stopping,
     Workers,
 )
-from .patience import Deadline, Patience, Stop, never
+from .patience import Deadline
 from .readiness import ADVICE
 
-PATIENCE = 60.0  # seconds for a call, unless `within` says another
 LOOK_LIMIT = 5.0  # seconds for one look at whether it is ready
 
 
-class SelfHosted:
+class SelfHosted(Account):
     """The server at `url` (without /v1) that serves `model`; `key` if it wants one. `ref` is its name everywhere.
 
     `plain_http` allows an unencrypted address elsewhere than on this machine: then the key travels readable.
@@ -48,25 +47,10 @@ class SelfHosted:
     capabilities = Capabilities(create=False, scaling=False, queue=False, logs=False, billing=False)
 
     def __init__(self, name: str, url: str, model: str, key: str = "", *, plain_http: bool = False) -> None:
+        super().__init__(Http(name, key))
         self._name = name
         self._url = safe_address(url, plain_http or not key).removesuffix("/v1")
         self._model = model
-        self._http = Http(name, key)
-        self._patience = Patience(PATIENCE)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_details: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        self._http.close()
-
-    def within(self, seconds: float, stop: Stop = never) -> Self:
-        other = copy.copy(self)
-        other._patience = Patience(seconds, stop)
-        return other
 
     def get(self, ref: str) -> Endpoint:
         """What is known of it without asking. Raises EndpointGone for another name."""

@@ -17,7 +17,7 @@ from .transport import CHUNK, STOP_CHECK, Completed, HandedOver, Output, Readabl
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 
 
-class NotStarted(Exception):
+class NotStarted(OSError):
     """The system did not let the program begin."""
 
 

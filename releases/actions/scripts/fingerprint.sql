@@ -4,7 +4,8 @@
 -- name of its column and all hashed once more; or as it was before, with several times the work, hash or md5 of the row.
 -- What was read one way is compared with what is read the same way; servers before version 11 have no such hashes.
 -- Whoever owns a type may have given it a cast to text that does anything: only built-in types are cast, others are read
--- as rows are. hashint8extended looks at 32 bits of what it is given: enough for an int4, else that also is what it begins with.
+-- as rows are. hashint8extended looks at 32 bits of what it is given: enough for an int4, else that also is what it
+-- begins with.
 BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 SET LOCAL search_path = pg_catalog;
 SET LOCAL TimeZone = 'UTC';
