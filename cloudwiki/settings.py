@@ -176,6 +176,12 @@ CELERY_BEAT_SCHEDULE = {
 # How long the folder of an ended attempt stays on its machine, for a look by hand.
 ATTEMPT_HOURS = env.number("CLOUDWIKI_ATTEMPT_HOURS", 24, 0, 24 * 365)
 
+# GPU endpoints: seconds between two looks at what they cost, for which a creation without a reply may still be at work,
+# and between two looks at workers that shall go.
+GPU_WATCH_SECONDS = env.number("CLOUDWIKI_GPU_WATCH_SECONDS", 60, 1, 3600)
+GPU_SETTLE_SECONDS = float(env.number("CLOUDWIKI_GPU_SETTLE_SECONDS", 10, 0, 600))
+GPU_LOOK_SECONDS = 2.0
+
 # People.
 AUTH_USER_MODEL = "releases.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]

@@ -1,7 +1,8 @@
-"""The life cycle of a deployment, a step and an attempt, as data.
+"""The life cycle of a deployment, a step, an attempt and a GPU endpoint, as data.
 
 Pure Python: no Django here, so that the engine, the database constraints, the screens and the
-documentation all read one table. Only `releases/engine/` may write a status (a test holds this).
+documentation all read one table. Only `releases/engine/` may write a status, only `releases/endpoints/states.py` the
+state of an endpoint (a test holds this).
 """
 
 from collections.abc import Mapping
@@ -66,6 +67,26 @@ ATTEMPT: Final[Transitions] = {
     CANCELLED: frozenset(),
 }
 
+# GPU endpoints. What was proved stands by; one has the traffic; the one before it is kept until a person retires it.
+CREATING: Final = "creating"
+TESTING: Final = "testing"
+STANDBY: Final = "standby"
+ENDPOINT_ACTIVE: Final = "active"
+RETAINED: Final = "retained"
+RETIRING: Final = "retiring"
+RETIRED: Final = "retired"
+
+GPU_ENDPOINT: Final[Transitions] = {
+    CREATING: frozenset({TESTING, FAILED, RETIRING}),
+    TESTING: frozenset({STANDBY, FAILED, RETIRING}),
+    STANDBY: frozenset({TESTING, ENDPOINT_ACTIVE, RETAINED, FAILED, RETIRING}),
+    ENDPOINT_ACTIVE: frozenset({STANDBY, RETAINED}),
+    RETAINED: frozenset({STANDBY, ENDPOINT_ACTIVE, FAILED, RETIRING}),
+    FAILED: frozenset({CREATING, TESTING, STANDBY, RETIRING}),
+    RETIRING: frozenset({RETIRED, RETAINED, FAILED}),
+    RETIRED: frozenset(),
+}
+
 # An active deployment holds its environment: at most one exists per environment.
 ACTIVE: Final = frozenset({RUNNING, WAITING, UNKNOWN, CANCELLING})
 # A stopped one ended without success and may be resumed.
@@ -94,11 +115,16 @@ class ForbiddenTransition(Exception):
         self.wanted = wanted
 
 
-TABLES: Final[Mapping[str, Transitions]] = {"deployment": DEPLOYMENT, "step": STEP, "attempt": ATTEMPT}
+TABLES: Final[Mapping[str, Transitions]] = {
+    "deployment": DEPLOYMENT,
+    "step": STEP,
+    "attempt": ATTEMPT,
+    "endpoint": GPU_ENDPOINT,
+}
 
 
 def allows(kind: str, current: str, wanted: str) -> bool:
-    """Tell whether a `kind` ("deployment", "step" or "attempt") may go from `current` to `wanted`."""
+    """Tell whether a `kind` ("deployment", "step", "attempt" or "endpoint") may go from `current` to `wanted`."""
     return wanted in TABLES[kind].get(current, frozenset())
 
 

@@ -55,6 +55,8 @@ PROJECT_OF: dict[type[Model], str] = {
     models.Backup: "environment__project",
     models.BackupOrder: "environment__project",
     models.KeptDatabase: "environment__project",
+    models.GpuAccount: "project",
+    models.GpuEndpoint: "environment__project",
     models.Recovery: "deployment__environment__project",
     models.Outage: "probe__environment__project",
     models.AuditEvent: "project",

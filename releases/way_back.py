@@ -53,7 +53,8 @@ class WayBack:
 
         What these left half done is in the backups of the later ones, so that all of them are undone together.
         """
-        rows = self.undoes.environment.deployments.exclude(kind=DeploymentKind.ROLLBACK).select_related("plan")
+        rows = self.undoes.environment.deployments.of_software().exclude(kind=DeploymentKind.ROLLBACK)
+        rows = rows.select_related("plan")
         # A partial success left what stopped before it half done.
         success = _whole(self.undoes.environment).filter(started_at__lt=self.earliest.started_at).first()
         stopped = rows.filter(started_at__lt=self.earliest.started_at)
@@ -87,7 +88,7 @@ def running(
 
     Of a `service` its own, which a partial rollback may have put back; else that of the environment as a whole.
     """
-    ran = environment.deployments.filter(status=lifecycle.SUCCEEDED)
+    ran = environment.deployments.of_software().filter(status=lifecycle.SUCCEEDED)
     if before is not None and before.started_at is not None:
         ran = ran.filter(started_at__lt=before.started_at)
     ran = (
@@ -126,13 +127,13 @@ def put_back_alone(way: WayBack) -> set[str]:
 
 def put_back(environments: Iterable[int]) -> dict[int, dict[Service, Release]]:
     """By environment the services that do not run what the environment as a whole runs; a fixed number of queries."""
-    rows = Deployment.objects.filter(environment__in=environments, status=lifecycle.SUCCEEDED)
+    rows = Deployment.objects.of_software().filter(environment__in=environments, status=lifecycle.SUCCEEDED)
     newest = rows.filter(only_service=None).order_by("environment_id", "-started_at").distinct("environment_id")
     # Of the plan only this, which may be large.
     newest = newest.annotate(parts=F("plan__content__rollback__parts")).select_related("environment")
     whole = {row.environment_id: row for row in newest}
     found = _brought_back(whole.values())
-    later = Deployment.objects.filter(
+    later = Deployment.objects.of_software().filter(
         environment=OuterRef("environment"),
         status=lifecycle.SUCCEEDED,
         only_service=None,
@@ -176,4 +177,5 @@ def stopped_rollbacks(way: WayBack) -> list[Deployment]:
 
 def _whole(environment: Environment) -> QuerySet[Deployment]:
     """Its successes that were not of one service alone, newest first."""
-    return environment.deployments.filter(status=lifecycle.SUCCEEDED, only_service=None).order_by("-started_at")
+    ran = environment.deployments.of_software().filter(status=lifecycle.SUCCEEDED, only_service=None)
+    return ran.order_by("-started_at")

@@ -10,8 +10,8 @@ sys.path.insert(0, str(ROOT))
 
 from releases import lifecycle  # noqa: E402
 
-SHOWN = {"deployment": "A deployment", "step": "A step"}
-FIRST = {"deployment": lifecycle.DRAFT, "step": lifecycle.PENDING}
+SHOWN = {"deployment": "A deployment", "step": "A step", "endpoint": "A GPU endpoint"}
+FIRST = {"deployment": lifecycle.DRAFT, "step": lifecycle.PENDING, "endpoint": lifecycle.CREATING}
 
 
 def diagram(kind: str) -> str:

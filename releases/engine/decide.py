@@ -11,6 +11,7 @@ from releases.engine import clock, touch, wake
 from releases.engine.errors import Blocked, Conflict, EngineError
 from releases.engine.status import move_attempt, move_deployment, move_step
 from releases.models import Attempt, AttemptFile, Deployment, Step
+from releases.models.deployment import GPU_KINDS
 
 ANSWERS = {"worked": lifecycle.SUCCEEDED, "failed": lifecycle.FAILED, "again": lifecycle.FAILED}
 
@@ -152,7 +153,9 @@ def _resume(deployment: Deployment) -> None:
     It goes on only when no other step of it is stopped; until then the decision just stands.
     """
     found = gate.environment_blockers(deployment, clock.now())
-    newer = deployment.environment.deployments.filter(started_at__gt=deployment.started_at).first()
+    rows = deployment.environment.deployments.all()
+    alike = rows.filter(kind__in=GPU_KINDS) if deployment.is_gpu else rows.of_software()
+    newer = alike.filter(started_at__gt=deployment.started_at).first()
     if newer is not None:
         message = _("#%s ran on this environment since; start a new deployment.") % newer.pk
         found.append(gate.Blocker("superseded", message, mend="deployment", target=newer.pk))

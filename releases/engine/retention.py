@@ -79,9 +79,8 @@ def why_needed(environment: Environment) -> dict[int, str]:
 def _unfinished(environment: Environment) -> list[Deployment]:
     """Rollbacks that are prepared or run, and those that stopped since the last success and may be tried again."""
     rows = environment.deployments.filter(kind=DeploymentKind.ROLLBACK).select_related("plan")
-    whole = (
-        environment.deployments.filter(status=lifecycle.SUCCEEDED, only_service=None).order_by("-started_at").first()
-    )
+    ran = environment.deployments.of_software().filter(status=lifecycle.SUCCEEDED, only_service=None)
+    whole = ran.order_by("-started_at").first()
     stopped = Q(status__in=lifecycle.STOPPED, started_at__isnull=False)
     if whole is not None:
         stopped &= Q(started_at__gt=whole.started_at)

@@ -29,7 +29,7 @@ class Broken:
 def watched(now: datetime) -> list[Deployment]:
     """The deployments that may be rolled back by a rule now: of each environment the newest, at most."""
     automatic = Environment.objects.exclude(automatic_rollback=Environment.Automatic.OFF)
-    started = Deployment.objects.filter(
+    started = Deployment.objects.of_software().filter(
         environment__in=automatic.filter(rollback_runbook__isnull=False), started_at__isnull=False
     )
     newest = started.order_by("environment_id", "-started_at").distinct("environment_id").values("pk")

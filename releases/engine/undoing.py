@@ -87,15 +87,16 @@ def past_return(*deployments: Deployment) -> list[PlannedStep]:
 
 def standing_in(environment: Environment) -> QuerySet[Deployment]:
     """What changed the environment and was not undone, newest first."""
-    rows = environment.deployments.filter(started_at__isnull=False).exclude(kind=DeploymentKind.ROLLBACK)
+    rows = environment.deployments.of_software().filter(started_at__isnull=False)
+    rows = rows.exclude(kind=DeploymentKind.ROLLBACK)
     return way_back.standing(rows).order_by("-started_at")
 
 
 def standing(environments: Iterable[int]) -> dict[int, Deployment]:
     """Of each environment the deployment that a rollback would undo; one query, however many they are."""
-    rows = Deployment.objects.filter(environment__in=environments, started_at__isnull=False)
-    rows = way_back.standing(rows.exclude(kind=DeploymentKind.ROLLBACK))
-    newest = rows.order_by("environment_id", "-started_at").distinct("environment_id")
+    rows = Deployment.objects.of_software().filter(environment__in=environments, started_at__isnull=False)
+    rows_left = way_back.standing(rows.exclude(kind=DeploymentKind.ROLLBACK))
+    newest = rows_left.order_by("environment_id", "-started_at").distinct("environment_id")
     return {row.environment_id: row for row in newest.select_related("environment") if row.kind in UNDOABLE}
 
 
@@ -133,7 +134,7 @@ def way_of(deployment: Deployment, first: int | None, service: str) -> WayBack:
 
 def named_before(deployments: list[Deployment]) -> list[tuple[Deployment, str]]:
     """Each of them with the version that ran before it; one query."""
-    whole = Deployment.objects.filter(
+    whole = Deployment.objects.of_software().filter(
         environment=OuterRef("environment"), status=lifecycle.SUCCEEDED, only_service=None
     )
     ran = whole.filter(started_at__lt=OuterRef("started_at")).order_by("-started_at")
@@ -169,7 +170,8 @@ def undone_by(deployment: Deployment) -> Deployment | None:
         return None
     own = Q(undoes=deployment)
     several = Q(undoes_first__started_at__lte=deployment.started_at, undoes__started_at__gte=deployment.started_at)
-    whole = deployment.environment.deployments.filter(status=lifecycle.SUCCEEDED, only_service=None)
+    ran = deployment.environment.deployments.of_software()
+    whole = ran.filter(status=lifecycle.SUCCEEDED, only_service=None)
     return whole.filter(own | several).order_by("-finished_at").first()
 
 

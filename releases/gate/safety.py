@@ -45,11 +45,11 @@ def proved_backups(deployment: Deployment, now: datetime) -> list[Blocker]:
     """Where the environment asks for it: of each thing that the plan backs up, a proved copy that is young enough."""
     environment = deployment.environment
     hours = environment.backup_proof_hours
-    if hours is None or deployment.undoes_id is not None:
+    if hours is None or deployment.undoes_id is not None or deployment.is_gpu:
         return []
     hosts = {host.role: host for host in environment.hosts.all()}
     wanted = things(backing_up(deployment.plan.content, hosts), hosts)
-    if not environment.deployments.filter(status=lifecycle.SUCCEEDED).exists():
+    if not environment.deployments.of_software().filter(status=lifecycle.SUCCEEDED).exists():
         # Before the first deployment there may be no files to copy yet.
         wanted = [thing for thing in wanted if thing.kind == Backup.Kind.DATABASE]
     proved = environment.backups.kept().filter(proved_at__isnull=False, created_at__gte=now - timedelta(hours=hours))
@@ -64,7 +64,7 @@ def proved_backups(deployment: Deployment, now: datetime) -> list[Blocker]:
 def rehearsal(deployment: Deployment, now: datetime) -> list[Blocker]:
     """Where the environment asks for it: the way back was tried elsewhere not long ago, with a database if need be."""
     environment, days = deployment.environment, deployment.environment.rehearsal_days
-    if days is None or deployment.undoes_id is not None:
+    if days is None or deployment.undoes_id is not None or deployment.is_gpu:
         return []
     last = environment.last_rehearsal(with_database=deployment.release.schema_changed)
     if last is not None and last.finished_at is not None and last.finished_at >= now - timedelta(days=days):

@@ -9,6 +9,10 @@ from releases.models.choices import DeploymentKind, Phase, Role, Status
 from releases.models.compatibility import Compatibility
 from releases.models.deployment import Deployment, Lease
 from releases.models.environment import Environment, EnvironmentLock
+from releases.models.gpu_account import GpuAccount, GpuSettings
+from releases.models.gpu_endpoint import EndpointState, GpuEndpoint
+from releases.models.gpu_release import GpuSpec
+from releases.models.gpu_watch import GpuBill, GpuProof, GpuSample
 from releases.models.host import Host
 from releases.models.kept_database import KeptDatabase
 from releases.models.look import Look, LookEnding
@@ -42,9 +46,17 @@ __all__ = [
     "DeployWindow",
     "Deployment",
     "DeploymentKind",
+    "EndpointState",
     "Environment",
     "EnvironmentLock",
     "FolderRemoval",
+    "GpuAccount",
+    "GpuBill",
+    "GpuEndpoint",
+    "GpuProof",
+    "GpuSample",
+    "GpuSettings",
+    "GpuSpec",
     "Heartbeat",
     "Host",
     "KeptDatabase",

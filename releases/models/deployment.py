@@ -8,6 +8,15 @@ from releases import lifecycle
 from releases.models.choices import DeploymentKind, Status, one_of
 
 BY_ITSELF = "Cloud Wiki"
+GPU_KINDS = (DeploymentKind.GPU_DEPLOY, DeploymentKind.GPU_ROLLBACK)
+
+
+class DeploymentQuerySet(models.QuerySet["Deployment"]):
+    """Questions about many deployments."""
+
+    def of_software(self) -> "DeploymentQuerySet":
+        """Those that put a version on the environment's hosts; GPU endpoints go their own way beside them."""
+        return self.exclude(kind__in=GPU_KINDS)
 
 
 class Deployment(models.Model):
@@ -43,6 +52,8 @@ class Deployment(models.Model):
     lost_requests = models.PositiveIntegerField(null=True, help_text="at the environment's stated traffic")
     downtime_measured = models.FloatField(null=True, help_text="seconds, by probes; set when finished")
     error = models.TextField(blank=True, help_text="why it stopped, in one sentence")
+
+    objects = DeploymentQuerySet.as_manager()
 
     class Meta:
         ordering = ["-pk"]
@@ -82,6 +93,11 @@ class Deployment(models.Model):
     def started_name(self) -> str:
         """Who started it."""
         return str(self.started_by) if self.started_by else BY_ITSELF
+
+    @property
+    def is_gpu(self) -> bool:
+        """It is about a GPU endpoint."""
+        return self.kind in GPU_KINDS
 
     @property
     def is_active(self) -> bool:

@@ -112,7 +112,8 @@ class Environment(models.Model):
         if self.rehearsed_in is None or self.rollback_runbook is None:
             return None
         version = self.rollback_runbook.versions.order_by("-number").first()
-        rows = self.rehearsed_in.deployments.filter(status=lifecycle.SUCCEEDED, undoes__isnull=False, only_service=None)
+        rows = self.rehearsed_in.deployments.of_software().filter(status=lifecycle.SUCCEEDED, only_service=None)
+        rows = rows.filter(undoes__isnull=False)
         rows = rows.filter(plan__runbook_version__sha256=version.sha256 if version else "")
         if with_database:
             rows = rows.filter(steps__action="restore_database", steps__status=lifecycle.SUCCEEDED)

@@ -57,7 +57,7 @@ def _nothing_yet(
     deployment: Deployment, transport: Transport, files: list[dict[str, Any]]
 ) -> tuple[list[dict[str, str]], list[dict[str, Any]]]:
     """At the very first deployment there may be nothing to back up; later a missing file is a failure."""
-    if deployment.environment.deployments.filter(status=lifecycle.SUCCEEDED).exists():
+    if deployment.environment.deployments.of_software().filter(status=lifecycle.SUCCEEDED).exists():
         return [], files
     seen, present = [], []
     for entry in files:

@@ -96,7 +96,7 @@ def _undriven(now: datetime) -> list[Deployment]:
     """Deployments that a worker should drive, without one for too long, oldest first."""
     rows = Deployment.objects.filter(reconcile.undriven(now), status__in=reconcile.DRIVEN)
     rows = rows.select_related("environment__project", "release").annotate(since=_left_alone("", "started_at"))
-    return list(rows.filter(since__lt=now - FORGOTTEN).order_by("since"))
+    return list(rows.filter(since__lt=now - FORGOTTEN).order_by("since"))  # type: ignore[misc]
 
 
 def _open_attempts(now: datetime) -> list[Attempt]:

@@ -98,7 +98,7 @@ def _context(project: Project, form: PairForm, may_manage: bool) -> dict[str, An
     found: dict[str, Any] = {"project": project, "form": form, "may_manage": may_manage, "services": services.values()}
     if one is None or other is None or one == other:
         return found | {"rows": []}
-    releases = list(project.releases.order_by("-created_at", "-pk")[:SHOWN])
+    releases = list(project.releases.filter(gpu=None).order_by("-created_at", "-pk")[:SHOWN])
     known = compatibility.matrix(one, other, releases)
     ran = set(
         Release.objects.filter(

@@ -66,7 +66,7 @@ def _environments(rows: QuerySet[Environment]) -> QuerySet[Environment]:
 
 def _newest(count: int, **wanted: str | None) -> ArraySubquery:
     """Numbers of the last started deployments of each environment: an index reaches them, however many there are."""
-    rows = Deployment.objects.filter(environment=OuterRef("pk"), started_at__isnull=False, **wanted)
+    rows = Deployment.objects.of_software().filter(environment=OuterRef("pk"), started_at__isnull=False, **wanted)
     return ArraySubquery(rows.order_by("-pk").values("pk")[:count])
 
 

@@ -16,6 +16,7 @@ LAYERS = [
     {"engine"},
     {"gate"},
     {"actions", "proofs", "enrolment"},
+    {"endpoints"},
     {"remote", "logs", "probes", "gpu", "insights", "runbooks", "secrets", "stores"},
     {"audit"},
     {"models"},
@@ -128,6 +129,26 @@ def test_only_the_engine_writes_a_status() -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def state_writes(tree: ast.AST) -> Iterator[int]:
+    """Lines that set `.state = ...` or pass `state=` to update()."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            yield from (t.lineno for t in node.targets if isinstance(t, ast.Attribute) and t.attr == "state")
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "update":
+            yield from (node.lineno for keyword in node.keywords if keyword.arg == "state")
+
+
+def test_one_file_writes_the_state_of_an_endpoint() -> None:
+    wrong = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in sources()
+        if "releases" in path.parts and path != ROOT / "releases" / "endpoints" / "states.py"
+        if "GpuEndpoint" in path.read_text()
+        for line in state_writes(ast.parse(path.read_text()))
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
 def late_writes(tree: ast.Module) -> Iterator[int]:
     """Lines inside a transaction that may lock a row after the head of the audit log was locked."""
     recorders = {"audit.record"}
@@ -158,7 +179,7 @@ def test_the_audit_event_is_the_last_write_of_a_transaction() -> None:
     wrong = [
         f"{path.relative_to(ROOT)}:{line}"
         for path in sources()
-        if "releases" in path.parts and family(path) in {"engine", "enrolment", "actions"}
+        if "releases" in path.parts and family(path) in {"engine", "enrolment", "actions", "endpoints"}
         for line in late_writes(ast.parse(path.read_text()))
     ]
     assert not wrong, "\n".join(wrong)

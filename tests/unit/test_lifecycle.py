@@ -3,17 +3,19 @@
 import pytest
 
 from releases import lifecycle
-from releases.models import Status
+from releases.models import EndpointState, Status
 
 ENDS = {
     "deployment": {lifecycle.SUCCEEDED},
     "step": {lifecycle.SUCCEEDED},
     "attempt": set(lifecycle.ATTEMPT_FINISHED),
+    "endpoint": {lifecycle.RETIRED},
 }
 STARTS = {
     "deployment": {lifecycle.DRAFT},
     "step": {lifecycle.PENDING, lifecycle.SKIPPED},
     "attempt": {lifecycle.DISPATCHING, lifecycle.WAITING},
+    "endpoint": {lifecycle.CREATING},
 }
 
 
@@ -63,5 +65,6 @@ def test_sources_are_the_old_statuses_of_a_guarded_update() -> None:
 
 
 def test_every_status_has_a_word() -> None:
-    used = {status for table in lifecycle.TABLES.values() for status in table}
+    used = {status for kind, table in lifecycle.TABLES.items() if kind != "endpoint" for status in table}
     assert used == set(Status.values)
+    assert set(lifecycle.GPU_ENDPOINT) == set(EndpointState.values)
