@@ -7,7 +7,7 @@ from functools import cached_property
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 
 from releases import lifecycle
-from releases.models import Deployment, DeploymentKind, Environment, Release, Service
+from releases.models import Deployment, DeploymentKind, Environment, GpuEndpoint, Release, Service
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,11 @@ class WayBack:
         if rollback.undoes is None:
             return None
         return cls(rollback.undoes, rollback.undoes_first, rollback.only_service)
+
+    @property
+    def is_gpu(self) -> bool:
+        """It gives the traffic back to an earlier GPU endpoint; nothing on the hosts goes back."""
+        return self.undoes.is_gpu
 
     @property
     def earliest(self) -> Deployment:
@@ -53,6 +58,8 @@ class WayBack:
 
         What these left half done is in the backups of the later ones, so that all of them are undone together.
         """
+        if self.is_gpu:
+            return [self.undoes]
         rows = self.undoes.environment.deployments.of_software().exclude(kind=DeploymentKind.ROLLBACK)
         rows = rows.select_related("plan")
         # A partial success left what stopped before it half done.
@@ -66,6 +73,9 @@ class WayBack:
 
     def target(self) -> Release | None:
         """The release that ran before, of the service if it is one alone; None where Cloud Wiki knew none."""
+        if self.is_gpu:
+            row = GpuEndpoint.objects.select_related("previous__release__project").get(deployment=self.undoes)
+            return row.previous.release if row.previous else None
         return running(self.undoes.environment, self.service, before=self.earliest)
 
 

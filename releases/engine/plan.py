@@ -14,11 +14,14 @@ from django.utils.translation import gettext as _
 
 from releases import way_back
 from releases.actions import restorable
+from releases.engine import gpu_plan
 from releases.engine.errors import EngineError
 from releases.models import DeploymentKind, Environment, Plan, Release, RunbookVersion, Service
 from releases.runbooks import loader, model, plan
 from releases.runbooks.messages import RunbookErrors
 from releases.way_back import WayBack
+
+_NOTHING: dict[str, Any] = {"service": "", "parts": {}, "backups": []}  # that a rollback of an endpoint puts back
 
 
 class PlanError(EngineError):
@@ -67,8 +70,7 @@ def content_of(
     A rollback goes back over what the deployments on its `way` changed, and signs the backups that it puts back.
     """
     runbook = load(version)
-    if way:
-        _require_rollback(version, runbook)
+    _require_kind(version, runbook, release, way)
     secrets = {v.name: v.version for v in environment.variables.all() if v.is_secret}
     values = _values(runbook, release, environment, date, secrets)
     facts = changes(release, way)
@@ -93,12 +95,13 @@ def content_of(
         "checklist": checklist,
         "steps": [step.to_json() for step in steps],
         **({"rollback": _rollback(way, steps)} if way else {}),
+        **_gpu(release, environment, way),
     }
 
 
 def changes(release: Release, way: WayBack | None) -> dict[str, bool]:
     """What conditions ask for. Of a rollback: what the plans that ran had said, whatever their releases say by now."""
-    if way is None:
+    if way is None or way.is_gpu:
         return {"schema_changed": release.schema_changed, "nginx_changed": release.nginx_changed}
     ran = [deployment.plan.content["release"] for deployment in way.together()]
     return {name: any(content[name] for content in ran) for name in ("schema_changed", "nginx_changed")}
@@ -106,6 +109,8 @@ def changes(release: Release, way: WayBack | None) -> dict[str, bool]:
 
 def _rollback(way: WayBack, steps: tuple[plan.PlannedStep, ...]) -> dict[str, Any]:
     """What is undone, and what the steps put back for it. Raises PlanError where one service alone has no steps."""
+    if way.is_gpu:
+        return {"undoes": way.undoes.pk, "version": way.undoes.release.version, "together": [way.undoes.pk], **_NOTHING}
     if way.service:
         _require_own(steps, way.service)
     actions = {step.action for step in steps if not step.skipped_because}
@@ -129,7 +134,7 @@ def _filled(
     way: WayBack | None,
 ) -> tuple[plan.PlannedStep, ...]:
     only = way.service.key if way and way.service else ""
-    back = way_back.put_back_alone(way) if way and not way.service else set()
+    back = way_back.put_back_alone(way) if way and not way.service and not way.is_gpu else set()
     hosts = {h.role: {"server": h.address, "user": h.user} for h in environment.hosts.all()}
     try:
         return plan.fill(runbook, values, frozenset(secrets), facts, hosts, only, back)
@@ -137,10 +142,25 @@ def _filled(
         raise PlanError(str(error)) from error
 
 
-def _require_rollback(version: RunbookVersion, runbook: model.Runbook) -> None:
-    if runbook.kind != DeploymentKind.ROLLBACK:
-        sentence = _("%(runbook)s is a runbook of the kind %(kind)s; a rollback needs one whose kind is rollback.")
-        raise PlanError(sentence % {"runbook": version.runbook, "kind": runbook.kind})
+def _require_kind(version: RunbookVersion, runbook: model.Runbook, release: Release, way: WayBack | None) -> None:
+    """A rollback is written in a rollback's runbook, an endpoint's deploy in one about endpoints."""
+    sentence = _("%(runbook)s is a runbook of the kind %(kind)s; a rollback needs one whose kind is rollback.")
+    if way:
+        wanted = DeploymentKind.GPU_ROLLBACK if way.is_gpu else DeploymentKind.ROLLBACK
+        if runbook.kind == wanted:
+            return
+    elif (runbook.kind == DeploymentKind.GPU_DEPLOY) == hasattr(release, "gpu"):
+        return
+    else:
+        sentence = _("%(runbook)s is a runbook of the kind %(kind)s, which does not fit the release.")
+    raise PlanError(sentence % {"runbook": version.runbook, "kind": runbook.kind})
+
+
+def _gpu(release: Release, environment: Environment, way: WayBack | None) -> dict[str, Any]:
+    """What the plan says of a GPU endpoint; nothing where it is about software. Raises EngineError."""
+    if way is None:
+        return {"gpu": gpu_plan.content_of(release, environment)} if hasattr(release, "gpu") else {}
+    return {"gpu": gpu_plan.content_back(way.undoes)} if way.is_gpu else {}
 
 
 def _require_own(steps: tuple[plan.PlannedStep, ...], service: Service) -> None:

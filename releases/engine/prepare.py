@@ -5,15 +5,15 @@ from django.utils.translation import gettext as _
 
 from releases import audit, lifecycle
 from releases.audit import Actor
-from releases.engine import clock, plan, touch, undoing
+from releases.engine import clock, gpu_plan, plan, touch, undoing
 from releases.engine.errors import Conflict, EngineError
 from releases.models import (
     ChecklistItem,
     Deployment,
-    DeploymentKind,
     Environment,
     Plan,
     Release,
+    Runbook,
     RunbookVersion,
     Step,
     User,
@@ -40,7 +40,7 @@ def prepare(
     existing = Deployment.objects.filter(idempotency_key=idempotency_key).first()
     if existing is not None:
         return _same_request(existing, release, environment, user, way), False
-    version = runbook_version(environment, way)
+    version = runbook_version(environment, way, release)
     try:
         with transaction.atomic():
             made = plan.build(release, environment, version, clock.now(), way)
@@ -48,7 +48,7 @@ def prepare(
                 environment=environment,
                 release=release,
                 plan=made,
-                kind=DeploymentKind.ROLLBACK if way else version.runbook.kind,
+                kind=version.runbook.kind,
                 **(way.columns() if way else {}),
                 idempotency_key=idempotency_key,
                 requested_by=user,
@@ -64,9 +64,18 @@ def prepare(
     return deployment, True
 
 
-def runbook_version(environment: Environment, way: WayBack | None = None) -> RunbookVersion:
-    """The newest version of the environment's runbook, or of its rollback runbook. Raises EngineError without one."""
-    runbook = environment.rollback_runbook if way else environment.runbook
+def runbook_version(
+    environment: Environment, way: WayBack | None = None, release: Release | None = None
+) -> RunbookVersion:
+    """The newest version of the environment's runbook, or of its rollback runbook. Raises EngineError without one.
+
+    An endpoint's deploy and rollback have runbooks of their own.
+    """
+    spec = gpu_plan.spec_of(release) if release and way is None else None
+    if spec or (way and way.is_gpu):
+        runbook: Runbook | None = gpu_plan.runbook_of(environment, spec)
+    else:
+        runbook = environment.rollback_runbook if way else environment.runbook
     version = runbook.latest() if runbook else None
     if version is None and way:
         raise EngineError(_("%s has no rollback runbook yet; choose one in its settings.") % environment)
@@ -88,7 +97,7 @@ def rebuild(deployment: Deployment, actor: Actor) -> bool:
         way = WayBack.of(locked)
         if way:
             undoing.require_open(way)
-        version = runbook_version(locked.environment, way)
+        version = runbook_version(locked.environment, way, locked.release)
         new = plan.build(locked.release, locked.environment, version, clock.now(), way)
         if new.digest == old.digest:
             return False

@@ -21,7 +21,7 @@ def current_digest(deployment: Deployment) -> str | None:
 
     try:
         way, date = WayBack.of(deployment), deployment.plan.content["date"]
-        version = runbook_version(deployment.environment, way)
+        version = runbook_version(deployment.environment, way, deployment.release)
         return plan.digest_of(plan.content_of(deployment.release, deployment.environment, version, date, way))
     except EngineError:
         return None

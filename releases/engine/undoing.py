@@ -6,6 +6,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
 
 from releases import lifecycle, way_back
+from releases.engine import gpu_undoing
 from releases.engine.errors import Conflict, EngineError
 from releases.models import Deployment, DeploymentKind, Environment, Release, Step
 from releases.runbooks.plan import PlannedStep
@@ -39,6 +40,9 @@ def require_undoable(deployment: Deployment, *, once_ended: bool = False) -> Non
 
 def require_open(way: WayBack, *, once_ended: bool = False) -> None:
     """Raise EngineError unless the whole way can be gone now. `once_ended` as in `require_undoable`."""
+    if way.is_gpu:
+        gpu_undoing.require_open(way.undoes, once_ended=once_ended)
+        return
     require_undoable(way.undoes, once_ended=once_ended)
     if way.first is not None and not standing_in(way.undoes.environment).filter(pk=way.first.pk).exists():
         raise Conflict(_("#%s is not one of those that can be undone here. Choose another version.") % way.first.pk)

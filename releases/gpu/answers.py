@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,9 +25,9 @@ def chat(question: Question) -> dict[str, Any]:
 
 
 def chat_job(question: Question) -> dict[str, Any]:
-    """The same as a job for worker-vllm, with its limits of time in ms."""
+    """The same as a job for worker-vllm, or the question's own payload, with the limits of time in ms."""
     return {
-        "input": {"openai_route": CHAT_ROUTE, "openai_input": chat(question)},
+        "input": question.payload or {"openai_route": CHAT_ROUTE, "openai_input": chat(question)},
         "policy": {
             "executionTimeout": round(question.execution_timeout * 1000),
             "ttl": round(question.time_to_live * 1000),
@@ -51,6 +52,16 @@ def read(answer: Any, seconds: float, job: Job | None = None) -> ProbeAnswer:
     model = answer.get("model")
     cut = choice.get("finish_reason") == "length"
     return ProbeAnswer(text, "", seconds, cut=cut, model=model if isinstance(model, str) else "", job=job)
+
+
+def read_any(output: Any, seconds: float, job: Job | None = None) -> ProbeAnswer:
+    """What a handler with a language of its own answers: the text of a completion, else all of it as JSON."""
+    if isinstance(output, str) and output.strip():
+        return ProbeAnswer(output, "", seconds, job=job)
+    found = read(output, seconds, job)
+    if found.error != NOTHING_SAID or output in (None, {}, [], ""):
+        return found
+    return ProbeAnswer(json.dumps(output, ensure_ascii=False), "", seconds, job=job)
 
 
 def failed(error: Any, seconds: float, job: Job | None = None) -> ProbeAnswer:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
 
 class ScalingKind(StrEnum):
@@ -215,6 +216,7 @@ class Question:
 
     `execution_timeout` and `time_to_live` (waiting and work together) are seconds and go along as the job's policy;
     the chat route knows no policy and no id to cancel: there the endpoint's own timeout is what bounds the cost.
+    `payload`: a job's input in place of the chat, for a handler with a language of its own; always by the queue.
     """
 
     model: str
@@ -223,6 +225,7 @@ class Question:
     execution_timeout: float = 60
     time_to_live: float = 900
     way: Way = Way.QUEUE
+    payload: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

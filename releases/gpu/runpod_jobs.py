@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 from urllib.parse import quote
@@ -21,6 +21,9 @@ SYNC_MARGIN = 15.0  # seconds beside that for its answer to arrive
 LOOK_AGAIN = 1.0  # seconds between two looks at a job
 LAST_LOOK = 5.0  # seconds granted for a look that began just before the patience ended
 CANCEL_LIMIT = 10.0  # seconds granted for cancelling a job that nobody waits for any more
+
+
+Read = Callable[[Any, float, Job], ProbeAnswer]
 
 
 class Queue:
@@ -83,16 +86,18 @@ class Queue:
     def probe(self, question: Question, deadline: Deadline) -> ProbeAnswer:
         """Ask for real, the way the question says. Raises UnknownModel and what never arrived."""
         began = time.monotonic()
-        if question.way is Way.CHAT:
+        if question.way is Way.CHAT and question.payload is None:
             return self._chat(question, deadline, began)
         query = {"wait": str(SHORTEST_WAIT)}
         body = answers.chat_job(question)
         quiet = SHORTEST_WAIT / 1000 + SYNC_MARGIN
         answer = self._ask(contract.RUN_SYNC, deadline, query=query, body=body, quiet=quiet)
         job = shapes.job(answer)
-        return self._follow(job, answer.get("output"), deadline, began)
+        return self._follow(
+            job, answer.get("output"), deadline, began, answers.read_any if question.payload else answers.read
+        )
 
-    def _follow(self, job: Job, output: Any, deadline: Deadline, began: float) -> ProbeAnswer:
+    def _follow(self, job: Job, output: Any, deadline: Deadline, began: float, read: Read) -> ProbeAnswer:
         """Until the job ends; what we stop waiting for is cancelled, since it costs money."""
         try:
             while not job.ended:
@@ -110,7 +115,7 @@ class Queue:
         took = time.monotonic() - began
         if job.status != "COMPLETED" or job.error:
             return answers.failed(job.error or f"The job ended as {job.status}.", took, job)
-        return answers.read(output, took, job)
+        return read(output, took, job)
 
     def _give_up(self, job: Job) -> None:
         with suppress(GpuError):

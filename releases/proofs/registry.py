@@ -20,6 +20,7 @@ PROOFS: Final = {
     "disk_free": "releases.proofs.disk_free.prove",
     "url": "releases.proofs.url.prove",
     "command": "releases.proofs.command.prove",
+    "gpu": "releases.proofs.gpu.prove",
 }
 
 

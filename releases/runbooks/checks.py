@@ -7,6 +7,7 @@ from typing import Any
 import regex
 from django.utils.translation import gettext_lazy as _
 
+from .gpu_checks import check_gpu_step
 from .model import ASIDES, CONTROLLER, VariableSpec, default_timeout
 from .order import find_cycle
 from .placeholders import SECRET_SUFFIX, compile_script, names
@@ -16,8 +17,9 @@ from .schema import SCHEMA, definition, leaves, seconds
 from .source import Path, Source
 from .variables import BUILTIN_NAMES, as_text, problem
 
-_ANYWHERE = frozenset({"announce", "manual", "wait", "shell", "http_check"})
-_ON_CONTROLLER = frozenset({"announce", "manual", "wait"})
+_GPU = frozenset({"gpu_check", "gpu_create", "gpu_prove", "gpu_retain", "gpu_stop"})
+_ON_CONTROLLER = frozenset({"announce", "manual", "wait"}) | _GPU
+_ANYWHERE = _ON_CONTROLLER | {"shell", "http_check"}
 _LASTING = ("wait", "watch_logs")
 
 
@@ -44,6 +46,7 @@ def check(source: Source) -> None:
         _times(source, path, step)
         _secret_parameter(source, path, step, known)
         _side_by_side(source, path, step)
+        check_gpu_step(source, path, step)
         _texts(source, path, step, _parameters_schema("action", step), known)
     for index, item in _entries(source, "checklist"):
         _texts(source, ("checklist", index), item, _parameters_schema("proof", item), known)
@@ -181,11 +184,12 @@ def _duration(entry: Any, name: str) -> int | None:
 
 def _secret_parameter(source: Source, path: Path, step: dict[str, Any], known: _Names) -> None:
     parameters = step.get("parameters")
-    name = parameters.get("password_secret") if isinstance(parameters, dict) else None
-    if isinstance(name, str) and name and name not in known.secrets:
-        message = _("%(name)s is not a declared secret.")
-        mend = _("Declare it under variables with type: secret.")
-        source.add((*path, "parameters", "password_secret"), message, mend, name=name)
+    for field in ("password_secret", "key_secret"):
+        name = parameters.get(field) if isinstance(parameters, dict) else None
+        if isinstance(name, str) and name and name not in known.secrets:
+            message = _("%(name)s is not a declared secret.")
+            mend = _("Declare it under variables with type: secret.")
+            source.add((*path, "parameters", field), message, mend, name=name)
 
 
 def _side_by_side(source: Source, path: Path, step: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from .gpu_lines import GPU_WRITERS
 from .placeholders import visible
 
 type Parameters = Mapping[str, Any]
@@ -109,6 +110,7 @@ _WRITERS: dict[str, Callable[[Parameters, str], list[str]]] = {
     "http_check": _http_check,
     "watch_logs": _watch_logs,
     "maintenance_page": _maintenance_page,
+    **GPU_WRITERS,
     "announce": _announce,
     "manual": _manual,
     "wait": _wait,

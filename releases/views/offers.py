@@ -1,17 +1,20 @@
 """Which deployments can be rolled back: pages offer the way to it beside each."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from releases import permissions
-from releases.engine import undoing
+from releases.engine import gpu_undoing, undoing
 from releases.models import Deployment, User
 from releases.permissions import Need
 
 
 def undoable_there(user: User, environments: Iterable[int]) -> dict[int, int]:
     """By environment the deployment that the person could roll back now; two queries, however many there are."""
+    return _operable(user, undoing.standing(environments))
+
+
+def _operable(user: User, rows: Mapping[int, Deployment]) -> dict[int, int]:
     operable = permissions.projects(user, Need.OPERATE)
-    rows = undoing.standing(environments)
     return {
         number: row.pk for number, row in rows.items() if row.is_finished and row.environment.project_id in operable
     }
@@ -19,4 +22,6 @@ def undoable_there(user: User, environments: Iterable[int]) -> dict[int, int]:
 
 def undoable(user: User, deployments: Iterable[Deployment]) -> set[int]:
     """Those of a list that the person could roll back now."""
-    return set(undoable_there(user, {deployment.environment_id for deployment in deployments}).values())
+    environments = {deployment.environment_id for deployment in deployments}
+    endpoints = _operable(user, gpu_undoing.standing(environments))
+    return {*undoable_there(user, environments).values(), *endpoints.values()}

@@ -1,0 +1,46 @@
+"""What endpoints have cost, from the looks at their workers, and the budgets of their environment. USD as Decimal."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Sum
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from releases.models import Environment, GpuSample
+
+
+def spent(environment: Environment, since: datetime) -> Decimal:
+    """What all endpoints of the environment cost since then, retired ones, too."""
+    rows = GpuSample.objects.filter(endpoint__environment=environment, at__gte=since)
+    return rows.aggregate(total=Sum("cost"))["total"] or Decimal(0)
+
+
+def day_begins(environment: Environment, now: datetime) -> datetime:
+    """Midnight in the environment's zone."""
+    return environment.local(now).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def month_begins(environment: Environment, now: datetime) -> datetime:
+    """The first day's midnight in the environment's zone."""
+    return day_begins(environment, now).replace(day=1)
+
+
+def budgets(
+    environment: Environment, policy: Mapping[str, Any], now: datetime | None = None
+) -> list[tuple[str | Promise, Decimal, Decimal | None]]:
+    """Of the day and the month: its name, what was spent, and the budget (None: no limit)."""
+    moment = now or timezone.now()
+    periods = (
+        (_("today"), day_begins(environment, moment), policy["budget_day"]),
+        (_("this month"), month_begins(environment, moment), policy["budget_month"]),
+    )
+    return [(name, spent(environment, since), Decimal(limit) if limit else None) for name, since, limit in periods]
+
+
+def hours(samples: timedelta) -> Decimal:
+    """A time in hours."""
+    return Decimal(samples.total_seconds()) / 3600
