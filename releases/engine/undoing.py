@@ -172,6 +172,8 @@ def undone_by(deployment: Deployment) -> Deployment | None:
     """The rollback that undid it as a whole; None while there is none that succeeded."""
     if deployment.started_at is None:
         return None
+    if deployment.is_gpu:
+        return deployment.rollbacks.filter(status=lifecycle.SUCCEEDED).first()
     own = Q(undoes=deployment)
     several = Q(undoes_first__started_at__lte=deployment.started_at, undoes__started_at__gte=deployment.started_at)
     ran = deployment.environment.deployments.of_software()
@@ -182,5 +184,6 @@ def undone_by(deployment: Deployment) -> Deployment | None:
 def last_taken(way: WayBack) -> Deployment | None:
     """The environment's last rollback of the same kind that succeeded: how long the next one may take."""
     environment, service = way.undoes.environment, way.service
-    ran = environment.deployments.filter(kind=DeploymentKind.ROLLBACK, status=lifecycle.SUCCEEDED)
+    kind = DeploymentKind.GPU_ROLLBACK if way.is_gpu else DeploymentKind.ROLLBACK
+    ran = environment.deployments.filter(kind=kind, status=lifecycle.SUCCEEDED)
     return ran.filter(only_service=service).order_by("-finished_at").first()

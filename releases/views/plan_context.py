@@ -13,6 +13,7 @@ from releases import gate, lifecycle
 from releases.engine import start
 from releases.models import Approval, ChecklistItem, Deployment, Membership, User
 from releases.runbooks.plan import PlannedStep
+from releases.views import gpu_plan_context
 from releases.views.plan_changes import changes
 from releases.views.plan_reasons import blocker_entries, passed
 from releases.views.run_state import local, planned_steps
@@ -54,6 +55,7 @@ def build(deployment: Deployment, now: datetime, reader: Reader) -> dict[str, An
         "rail": _rail(steps),
         "window": _window(deployment, now) if is_draft else None,
         "may_operate": reader.may_operate,
+        "gpu": gpu_plan_context.build(deployment.plan.content),
         "title": _title(deployment, found),
         "favicon_state": "cancelled" if not is_draft else "waiting" if found else "pending",
     }

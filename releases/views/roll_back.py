@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from releases import compatibility, permissions
-from releases.engine import plan, prepare, roll_back, undoing, wake
+from releases.engine import gpu_undoing, plan, prepare, roll_back, undoing, wake
 from releases.engine.errors import EngineError
-from releases.models import Backup, Deployment
+from releases.models import Backup, Deployment, GpuEndpoint
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.runbooks.plan import PlannedStep
 from releases.views.run_state import local
@@ -32,6 +32,8 @@ def ask_or_make(request: HttpRequest, number: int) -> HttpResponse:
     """What a rollback of the deployment would do; a POST makes its draft, which the gate guards like any other."""
     deployment = permissions.get(Deployment, signed_in(request), Need.OPERATE, *PARTS, pk=number)
     context = {"deployment": deployment, "section": "deployments", "key": uuid.uuid4().hex}
+    if deployment.is_gpu:
+        return _of_endpoint(request, deployment, context)
     try:
         context |= _choices(deployment)
         way = _way(deployment, request.POST if request.method == "POST" else request.GET, context)
@@ -43,6 +45,23 @@ def ask_or_make(request: HttpRequest, number: int) -> HttpResponse:
     except EngineError as error:
         context["problem"] = str(error)
     return render(request, "releases/roll_back.html", context, status=409 if request.method == "POST" else 200)
+
+
+def _of_endpoint(request: HttpRequest, deployment: Deployment, context: dict[str, Any]) -> HttpResponse:
+    """The same where the traffic of a GPU endpoint goes back to the one before it."""
+    way = WayBack(deployment)
+    try:
+        if request.method == "POST":
+            return redirect("releases:deployment", _made(request, way).pk)
+        previous = gpu_undoing.require_open(deployment, once_ended=True)
+        content = roll_back.content_of(way)
+        steps = [_step(PlannedStep.from_json(entry)) for entry in content["steps"]]
+        endpoint = GpuEndpoint.objects.get(deployment=deployment)
+        context |= {"previous": previous, "endpoint": endpoint, "steps": steps, "totals": content["totals"]}
+        context |= {"last": undoing.last_taken(way)}
+    except EngineError as error:
+        context["problem"] = str(error)
+    return render(request, "releases/gpu/roll_back.html", context, status=409 if request.method == "POST" else 200)
 
 
 def _made(request: HttpRequest, way: WayBack) -> Deployment:

@@ -50,9 +50,10 @@ fi
 # Beside the file, with its rights and owner, then in its place at once: nobody ever reads half of it.
 next=$file.cloudwiki-$$
 as_owner cp -p -- "$file" "$next" || fail "switch: not allowed: $file"
-if ! as_owner tee -- "$next" <"$work/new" >/dev/null || ! as_owner sync -- "$next" || ! as_owner mv -f -- "$next" "$file"; then
+to_disk() { as_owner sync -- "$1" 2>/dev/null || as_owner sync; } # older ones know no names
+if ! as_owner tee -- "$next" <"$work/new" >/dev/null || ! to_disk "$next" || ! as_owner mv -f -- "$next" "$file"; then
   as_owner rm -f -- "$next"
   fail "switch: full: $file"
 fi
-as_owner sync -- "$(dirname -- "$file")" 2>/dev/null || true
+to_disk "$(dirname -- "$file")"
 printf 'changed: %s\n' "$file"

@@ -28,7 +28,10 @@ from tests.factories import save_version
 IMAGE = "runpod/worker-v1-vllm:v2.25.2"
 MODEL = "Qwen/Qwen2.5-7B-Instruct"
 NAMES = {"RUNPOD_ENDPOINT_ID": "id", "RUNPOD_BASE_URL": "base_url", "AI_MODEL": "model"}
-PROMPTS = [{"text": "What is the capital of France?", "matches": "Paris"}, {"text": "What is 17 + 25?", "matches": "42"}]
+PROMPTS = [
+    {"text": "What is the capital of France?", "matches": "Paris"},
+    {"text": "What is 17 + 25?", "matches": "42"},
+]
 
 
 def step(key: str, action: str, parameters: dict[str, Any], **more: Any) -> dict[str, Any]:
