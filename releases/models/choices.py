@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Role(models.TextChoices):
-    """Who owns a step, in the seed's words."""
+    """What a person is in the team, in the seed's words."""
 
     OPERATIONS = "operations", _("Operations")
     DEVOPS = "devops", _("DevOps")
@@ -16,6 +16,19 @@ class Role(models.TextChoices):
     FRONTEND = "frontend", _("FE developer")
     AI = "ai", _("AI developer")
     EVERYONE = "everyone", _("Everyone")
+
+
+class Owner(models.TextChoices):
+    """Who owns a step: a role of people, or two that do it together."""
+
+    OPERATIONS = "operations", _("Operations")
+    DEVOPS = "devops", _("DevOps")
+    BACKEND = "backend", _("BE developer")
+    FRONTEND = "frontend", _("FE developer")
+    AI = "ai", _("AI developer")
+    EVERYONE = "everyone", _("Everyone")
+    DEVOPS_BACKEND = "devops_backend", _("DevOps + BE developer")
+    DEVOPS_AI = "devops_ai", _("DevOps + AI developer")
 
 
 class Status(models.TextChoices):

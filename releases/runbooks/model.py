@@ -44,6 +44,8 @@ class Role(StrEnum):
     FRONTEND = "FE 개발자"
     AI = "AI 개발자"
     EVERYONE = "전체팀"
+    DEVOPS_BACKEND = "DevOps + BE 개발자"
+    DEVOPS_AI = "DevOps + AI 개발자"
 
     @property
     def label(self) -> "str | Promise":
@@ -64,6 +66,8 @@ _ROLE_LABELS = {
     Role.FRONTEND: _("Frontend developer"),
     Role.AI: _("AI developer"),
     Role.EVERYONE: _("Whole team"),
+    Role.DEVOPS_BACKEND: _("DevOps + Backend developer"),
+    Role.DEVOPS_AI: _("DevOps + AI developer"),
 }
 
 
