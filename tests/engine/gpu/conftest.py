@@ -13,7 +13,8 @@ from .fleet import Fleet
 
 @pytest.fixture
 def fleet(stage: Stage, settings: LazySettings) -> Iterator[Fleet]:
-    """A team with an account at an emulator that is fast."""
+    """A team with an account at an emulator that is fast; steps speak English, as the tests do."""
+    settings.LANGUAGE_CODE = "en"
     settings.SSH_KEY_FILE = stage.server.client_key
     settings.GPU_LOOK_SECONDS, settings.GPU_SETTLE_SECONDS = 0.1, 0.5
     with RunPod() as runpod:
