@@ -20,7 +20,7 @@ from releases.gpu.nouns import Phase, ProbeAnswer, Question, Readiness, Way
 from releases.gpu.patience import Stop, never
 from releases.gpu.provider import Provider
 
-HOPELESS_LOOKS: Final = 2  # in a row before a crash loop or broken image ends the waiting
+HOPELESS_LOOKS: Final = 3  # in a row before a crash loop or broken image ends the waiting
 PATTERN_SECONDS: Final = 2.0
 SHOWN: Final = 200  # characters of an answer in the log
 
