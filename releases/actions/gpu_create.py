@@ -15,6 +15,7 @@ from releases.gpu.nouns import Endpoint, EndpointSpec
 from releases.gpu.provider import Provider
 from releases.gpu.runpod_create import named
 from releases.models import EndpointState, GpuAccount, GpuEndpoint
+from releases.remote.faults import fault_point
 
 SECONDS = 180.0  # for the creation with its retries and looks
 
@@ -40,6 +41,7 @@ class GpuCreate(DirectAction):
                 context.say(_("It is there already: %s") % row.ref)
                 return
             made = self._made(context, row, provider, spec, tag)
+            fault_point("gpu_created")
             columns = {"ref": made.id, "base_url": base_url(made)}
             states.become(row, EndpointState.TESTING, gpu_steps.actor_of(context), **columns)
             context.say(_("Its id: %s") % made.id)

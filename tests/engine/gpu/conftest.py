@@ -17,5 +17,5 @@ def fleet(stage: Stage, settings: LazySettings) -> Iterator[Fleet]:
     settings.LANGUAGE_CODE = "en"
     settings.SSH_KEY_FILE = stage.server.client_key
     settings.GPU_LOOK_SECONDS, settings.GPU_SETTLE_SECONDS = 0.1, 0.5
-    with RunPod() as runpod:
+    with RunPod(10, start=4) as runpod:
         yield Fleet(stage, runpod)

@@ -83,7 +83,7 @@ class Fleet:
         return {"endpoint": endpoint, "file": str(self.file), "variables": NAMES, **more}
 
     def prove(self, endpoint: str, **changes: Any) -> dict[str, Any]:
-        """The parameters of the proof. Limits of jobs are in the emulator's seconds, which pass 50 times as fast."""
+        """The parameters of the proof. Limits of jobs are in the emulator's seconds, which pass 10 times as fast."""
         limits = {"cold_limit": "10m", "capacity_limit": "4s", "warm_limit": "2m", "warm": 1, "at_once": 2}
         return {"endpoint": endpoint, "prompts": PROMPTS, **limits, **changes}
 
@@ -116,10 +116,12 @@ class Fleet:
         return made
 
     def draft(self, version: str, **changes: Any) -> Deployment:
+        return self.draft_of(self.release(version, **changes))
+
+    def draft_of(self, release: Release) -> Deployment:
+        """Another draft of a release."""
         user = self.world.requester
-        made, _new = prepare.prepare(
-            self.release(version, **changes), self.environment, user, Actor(user), uuid.uuid4().hex
-        )
+        made, _new = prepare.prepare(release, self.environment, user, Actor(user), uuid.uuid4().hex)
         return made
 
     def redraft(self, draft: Deployment) -> Deployment:
