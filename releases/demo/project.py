@@ -70,6 +70,18 @@ def load(machine: Machine, databases: Mapping[str, Database], workspace: Path) -
     return project
 
 
+def gpu_runbooks(project: Project) -> dict[str, Runbook]:
+    """The shipped runbooks about GPU endpoints, by their short names."""
+    names = {
+        "gpu_deploy": "GPU 서버 배포 (vLLM Worker)",
+        "gpu_handler": "GPU 서버 배포 (커스텀 Handler)",
+        "gpu_rollback": "GPU 서버 롤백",
+        "gpu_demo": "GPU 서버 배포 (데모)",
+        "gpu_demo_rollback": "GPU 서버 롤백 (데모)",
+    }
+    return {key: _runbook(project, key, name) for key, name in names.items()}
+
+
 def _environment(project: Project, key: str, name: str, runbook: Runbook, back: Runbook, position: int) -> Environment:
     environment, _made = Environment.objects.get_or_create(
         project=project,

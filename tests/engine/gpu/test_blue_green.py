@@ -2,12 +2,13 @@
 
 import pytest
 
-from releases.engine import gpu_undoing, undoing
+from releases.audit import Actor
+from releases.engine import driver, gpu_undoing, recovering, recovery, undoing
 from releases.engine.errors import EngineError
 from releases.models import EndpointState, GpuProof
 from releases.way_back import WayBack
 
-from .fleet import Fleet, fresh
+from .fleet import Fleet, fresh, step
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -58,3 +59,50 @@ def test_what_never_moved_the_traffic_has_nothing_to_undo(fleet: Fleet) -> None:
     with pytest.raises(EngineError, match="never moved the traffic"):
         undoing.require_open(WayBack(failed))
     assert fleet.environment.pk not in gpu_undoing.standing([fleet.environment.pk])
+
+
+def test_in_an_emergency_nobody_is_asked(fleet: Fleet) -> None:
+    """The new model answers nonsense at night: one person, one reason, and the traffic is back."""
+    blue = fleet.endpoint(fleet.deploy("v1"))
+    second = fleet.deploy("v2")
+    user = fleet.world.requester
+    asked = recovery.ask(second, user, Actor(user), "it answers nonsense")
+    recovering.carry_out(asked.pk)
+    back = second.rollbacks.get()
+    driver.drive(back.pk)
+    recovering.carry_out(asked.pk)
+    assert fresh(back).status == "succeeded", fleet.told(back)
+    assert fresh(asked).ending == "succeeded"
+    assert fleet.variables()["RUNPOD_ENDPOINT_ID"] == blue.ref
+
+
+def test_a_deploy_that_failed_after_the_switch_goes_back_as_well(fleet: Fleet) -> None:
+    blue = fleet.endpoint(fleet.deploy("v1"))
+    book = fleet.rules.worker_runbook
+    assert book is not None
+    steps = fleet.deploy_steps()
+    steps.insert(5, step("test", "shell", {"command": "false"}, runs_on="app"))
+    fleet.save(book, steps)
+    failed = fleet.run(fleet.draft("v2"))
+    assert failed.status == "failed" and failed.steps.get(key="test").status == "failed"
+    assert (fresh(blue).state, fleet.endpoint(failed).state) == (EndpointState.STANDBY, EndpointState.ACTIVE)
+    assert gpu_undoing.standing([fleet.environment.pk]) == {fleet.environment.pk: failed}
+    back = fleet.run(fleet.draft_back(failed))
+    assert back.status == "succeeded", fleet.told(back)
+    assert (fresh(blue).state, fleet.endpoint(failed).state) == (EndpointState.ACTIVE, EndpointState.FAILED)
+    third = fleet.run(fleet.draft_of(failed.release))
+    assert fleet.endpoint(third).previous == blue
+
+
+def test_only_the_last_one_that_moved_the_traffic_goes_back(fleet: Fleet) -> None:
+    fleet.account.worker_quota = fleet.runpod.account.quota = 10
+    fleet.account.save()
+    first, second = fleet.deploy("v1"), fleet.deploy("v2")
+    third = fleet.deploy("v3")
+    with pytest.raises(EngineError, match=f"#{third.pk} moved the traffic after"):
+        undoing.require_open(WayBack(second))
+    with pytest.raises(EngineError, match="no earlier endpoint"):
+        fleet.run(fleet.draft_back(third))
+        fleet.run(fleet.draft_back(second))
+        undoing.require_open(WayBack(first))
+    assert fleet.states() == ["active", "failed", "failed"]
