@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+import regex
 from django.utils.translation import gettext as _
 
 BODY_LIMIT: Final = 64 * 1024  # bytes of an answer that are looked at
+MATCH_SECONDS: Final = 1.0  # for an author's own pattern, which may be one that takes for ever ((a+)+$)
 
 
 @dataclass(frozen=True)
@@ -20,6 +22,10 @@ class Check:
     expected_text: str = ""
     timeout: float = 2.0  # seconds, for the whole request
     near: frozenset[str] = frozenset()
+    method: str = "GET"
+    body: str = ""  # sent as it is, with a POST only
+    content_type: str = "application/json"  # of the body
+    matches: str = ""  # regular expression that the answer must match; "": any
 
 
 @dataclass(frozen=True)
@@ -35,6 +41,17 @@ class Answer:
     detail: str = ""
 
 
+def misses(body: bytes, text: str, pattern: str) -> str:
+    """The code of what the beginning of an answer lacks; "" when it holds the text and matches the pattern."""
+    if text and text.encode() not in body:
+        return "text"
+    try:
+        found = not pattern or regex.search(pattern, body.decode(errors="replace"), timeout=MATCH_SECONDS)
+    except TimeoutError:
+        return f"slow:{pattern}"
+    return "" if found else f"pattern:{pattern}"
+
+
 def explain(detail: str) -> str:
     """Words, in the reader's language, for an answer's `detail`."""
     code, _colon, value = detail.partition(":")
@@ -45,6 +62,10 @@ def explain(detail: str) -> str:
 _WORDS: Final[dict[str, Callable[[str], str]]] = {
     "status": lambda value: _("answered with status %(status)s") % {"status": value},
     "text": lambda _value: _("the expected text was not in the answer"),
+    "pattern": lambda value: _("the answer does not match %(pattern)s") % {"pattern": value},
+    "slow": lambda value: (
+        _("the pattern %(pattern)s takes too long; simplify it: no repetition inside a repetition") % {"pattern": value}
+    ),
     "timeout": lambda value: _("no answer within %(seconds)s s") % {"seconds": value},
     "refused": lambda _value: _("the connection was refused"),
     "broken": lambda value: _("the answer broke off (%(reason)s)") % {"reason": value},

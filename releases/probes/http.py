@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from releases.probes.addresses import AddressRefused, Endpoint, Lookup, NameUnknown, Network, endpoint, look_up
-from releases.probes.answers import BODY_LIMIT, Answer, Check
+from releases.probes.answers import BODY_LIMIT, Answer, Check, misses
 from releases.probes.thread import in_daemon_thread
 
 NO_WAY = {errno.ENETUNREACH, errno.ENETDOWN, errno.EADDRNOTAVAIL, errno.EMFILE, errno.ENFILE}
@@ -60,25 +60,29 @@ class HttpProber:
         place = await in_daemon_thread(
             lambda: endpoint(check.url, near=check.near, allowed=self._allowed, lookup=self._lookup)
         )
-        request = self._request(check.url, place)
+        request = self._request(check, place)
         response = await self._client.send(request, stream=True)
         try:
             if response.status_code != check.expected_status:
                 return False, f"status:{response.status_code}"
-            if check.expected_text and check.expected_text.encode() not in await _beginning(response):
-                return False, "text"
-            return True, ""
+            if not (check.expected_text or check.matches):
+                return True, ""
+            missing = misses(await _beginning(response), check.expected_text, check.matches)
+            return not missing, missing
         finally:
             await response.aclose()
 
-    def _request(self, url: str, place: Endpoint) -> httpx.Request:
-        parts = urlsplit(url)
+    def _request(self, check: Check, place: Endpoint) -> httpx.Request:
+        parts = urlsplit(check.url)
         host = f"[{place.address}]" if ":" in place.address else place.address
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        has_body = check.method != "GET"
+        typed = {"Content-Type": check.content_type} if has_body else {}
         return self._client.build_request(
-            "GET",
+            check.method,
             f"{place.scheme}://{host}:{place.port}{path}",
-            headers={"Host": parts.netloc},
+            content=check.body.encode() if has_body else None,
+            headers={"Host": parts.netloc, **typed},
             extensions={"sni_hostname": place.name},
         )
 

@@ -13,6 +13,7 @@ from .order import find_cycle
 from .placeholders import SECRET_SUFFIX, compile_script, names
 from .references import check_references
 from .refusals import PlaceholderError, refuse, unknown
+from .requests import check_request
 from .schema import SCHEMA, definition, leaves, seconds
 from .source import Path, Source
 from .variables import BUILTIN_NAMES, as_text, problem
@@ -47,6 +48,7 @@ def check(source: Source) -> None:
         _secret_parameter(source, path, step, known)
         _side_by_side(source, path, step)
         check_gpu_step(source, path, step)
+        check_request(source, path, step)
         _texts(source, path, step, _parameters_schema("action", step), known)
     for index, item in _entries(source, "checklist"):
         _texts(source, ("checklist", index), item, _parameters_schema("proof", item), known)

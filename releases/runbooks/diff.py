@@ -24,6 +24,7 @@ _ASIDES = {"check": _("check: %(command)s"), "probe": _("probe: %(command)s")}
 # Parameters that a step's lines already show.
 _IN_LINES = frozenset({"command", "commands", "urls", "files", "source", "destination", "database", "user"})
 _IN_LINES |= {"host", "port", "format", "file", "title", "instructions", "seconds", "folder"}
+_IN_LINES |= {"method", "body", "content_type"}
 
 
 class DiffLine(NamedTuple):

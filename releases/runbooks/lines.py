@@ -73,7 +73,13 @@ def _sql(parameters: Parameters, login: str) -> list[str]:
 
 
 def _http_check(parameters: Parameters, login: str) -> list[str]:
-    return [f"curl {_quoted(url)}" for url in parameters["urls"]]
+    options = ""
+    if parameters["method"] != "GET":
+        options = f"-X {parameters['method']} -H {_quoted('Content-Type: ' + parameters['content_type'])} "
+        body = parameters["body"]
+        data = "--data-raw" if body.startswith("@") else "--data"  # curl takes @name for a file
+        options += f"{data} {_quoted(body)} " if body else ""
+    return [f"curl {options}{_quoted(url)}" for url in parameters["urls"]]
 
 
 def _watch_logs(parameters: Parameters, login: str) -> list[str]:

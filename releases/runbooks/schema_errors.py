@@ -96,6 +96,8 @@ def _pattern(source: Source, path: Any, error: ValidationError) -> None:
         source.add(path, message, _("Write seconds as a number, or 90s, 5m, 1h."), value=_given(error))
     elif str(_rule(error)).startswith("^(https?"):
         source.add(path, message, _("Begin it with http:// or https://."), value=_given(error))
+    elif examples := schema.get("examples"):
+        source.add(path, message, _("Write it as in %(example)s."), value=_given(error), example=examples[0])
     else:
         mend = _("Use small letters, digits and _ and begin with a letter (form: %(form)s).")
         source.add(path, message, mend, value=_given(error), form=_rule(error))

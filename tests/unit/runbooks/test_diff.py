@@ -84,3 +84,11 @@ def test_a_changed_setting_of_an_action_shows():
     text = broken("action: shell", "action: http_check").replace("command: stop {db_name}", "urls: ['http://a']")
     ((_key, lines),) = shown(diff_plans(plan(text), plan(text.replace("urls:", "attempts: 3\n      urls:"))))
     assert [line[1:] for line in lines] == [("same", "curl http://a"), ("-", "attempts: 10"), ("+", "attempts: 3")]
+
+
+def test_a_changed_body_shows_once():
+    text = broken("action: shell", "action: http_check")
+    text = text.replace("command: stop {db_name}", "urls: ['http://a']\n      method: POST\n      body: one")
+    ((_key, lines),) = shown(diff_plans(plan(text), plan(text.replace("body: one", "body: two"))))
+    assert [line[1] for line in lines] == ["-", "+"]
+    assert "--data two" in lines[1][2]

@@ -134,6 +134,17 @@ ACTIONS = [
     ("sql", "{database: a, transaction: maybe}", "transaction", "maybe"),
     ("http_check", "urls: ['ftp://a']", "urls[0]", "right form"),
     ("http_check", "{urls: ['http://a'], attempts: 0}", "attempts", "outside"),
+    ("http_check", "{urls: ['http://a'], method: PUT}", "method", "PUT is not allowed"),
+    ("http_check", "{urls: ['http://a'], body: a}", "body", "body is sent by a POST only"),
+    ("http_check", "{urls: ['http://a'], method: GET, body: a}", "body", "body is sent by a POST only"),
+    ("http_check", "{urls: ['http://a'], content_type: a/b}", "content_type", "content_type is sent by a POST only"),
+    ("http_check", "{urls: ['http://a'], method: POST, content_type: json}", "content_type", "right form"),
+    ("http_check", '{urls: ["http://a"], method: POST, content_type: "a/b\\nX: 1"}', "content_type", "right form"),
+    ("http_check", "{urls: ['http://a'], method: POST, body: {a: b}}", "body", "a text was expected"),
+    ("http_check", "{urls: ['http://a'], method: POST, body: '{token}'}", "body", "is a secret"),
+    ("http_check", "{urls: ['http://a'], method: POST, body: '{token_file}'}", "body", "is a secret"),
+    ("http_check", "{urls: ['http://a'], method: POST, body: '{nope}'}", "body", "{nope}"),
+    ("http_check", "{urls: ['http://a'], matches: '('}", "matches", "regular expression"),
     ("watch_logs", "{files: [/a], fail_on: ['(']}", "fail_on[0]", "regular expression"),
     ("watch_logs", "seconds: 5", "", "One of commands, files"),
     ("watch_logs", "commands: ['eval {db_name}']", "commands[0]", "second interpreter"),
@@ -155,6 +166,29 @@ def test_each_action_checks_its_parameters(action, parameters, path, message):
     where = "steps[0].parameters" + (f".{path}" if path else "")
     found = [error for error in errors_of(text) if error.path == where and message in str(error.message)]
     assert found, [str(error) for error in errors_of(text)]
+
+
+@pytest.mark.parametrize(
+    ("given", "mend"),
+    [
+        ("body: a", "Add method: POST, or remove body."),
+        ("content_type: a/b", "Add method: POST, or remove content_type."),
+        ("content_type: json, method: POST", "Write it as in application/json."),
+        ("method: PUT, body: a", "Use one of: GET, POST."),
+    ],
+)
+def test_what_a_check_sends_says_how_to_mend_it(given, mend):
+    assert [str(error.mend) for error in errors_of(asking(given))] == [mend]
+
+
+@pytest.mark.parametrize("given", ["method: POST", "method: POST, body: '', content_type: text/css; a=b", "body: ''"])
+def test_what_a_check_may_send(given):
+    assert load(asking(given)).steps[0].parameters["content_type"]
+
+
+def asking(given):
+    text = broken("action: shell", "action: http_check")
+    return text.replace("parameters:\n      command: stop {db_name}", f"parameters: {{urls: ['http://a'], {given}}}")
 
 
 @pytest.mark.parametrize(
