@@ -103,6 +103,12 @@ class RunPod:
             self.account.advance()
             return sum(self.account.meter.seconds.values())
 
+    def billed_of(self, endpoint: str) -> float:
+        """The same of one endpoint, by its id."""
+        with self.account.lock:
+            self.account.advance()
+            return self.account.meter.seconds[endpoint]
+
     @property
     def cost(self) -> float:
         """USD so far."""

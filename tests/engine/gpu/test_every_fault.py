@@ -138,6 +138,6 @@ def _costs_nothing(fleet: Fleet, row: GpuEndpoint) -> None:
     assert there.settings["workers"]["max"] == 0 and row.stopped_at is not None
     fleet.runpod.skip(1)
     assert not there.workers
-    before = fleet.runpod.billed_seconds
+    before = fleet.runpod.billed_of(row.ref)
     fleet.runpod.skip(3600)
-    assert fleet.runpod.billed_seconds == before
+    assert fleet.runpod.billed_of(row.ref) == before
