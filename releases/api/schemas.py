@@ -1,6 +1,7 @@
 """What the API takes and gives. Times are ISO 8601 in UTC, durations are seconds."""
 
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from ninja import Field, Schema
@@ -193,3 +194,53 @@ class ErrorOut(Schema):
 
     message: str
     blockers: list[BlockerOut] = []
+
+
+PROOF_FIELDS = ("occasion", "at", "passed", "was_cold", "first", "warm", "together", "at_once", "problem")
+
+
+class GpuProofOut(Schema):
+    """One time that an endpoint was asked. Times in seconds; `first` is a cold start where `was_cold`."""
+
+    occasion: str
+    at: datetime
+    passed: bool
+    was_cold: bool
+    first: float | None
+    warm: float | None
+    together: float | None
+    at_once: int
+    problem: str
+
+
+class GpuEndpointOut(Schema):
+    """A GPU endpoint. Money is USD: `price` an hour for one worker, `cost` from workers seen, `billed` as billed."""
+
+    id: int
+    environment: str
+    account: str
+    provider: str
+    release: str | None
+    deployment: int | None
+    previous: int | None
+    ref: str
+    name: str
+    state: str = Field(json_schema_extra={"enum": list(lifecycle.GPU_ENDPOINT)})
+    problem: str
+    model: str
+    image: str
+    max_workers: int
+    price: Decimal | None
+    cost: Decimal
+    billed: Decimal
+    stopped_at: datetime | None
+    retained_until: datetime | None
+    watched_at: datetime | None
+    created_at: datetime
+
+
+class GpuEndpointDetailOut(GpuEndpointOut):
+    """With what was last seen of its workers and queue, and its last proofs, newest first."""
+
+    seen: dict[str, Any]
+    proofs: list[GpuProofOut]

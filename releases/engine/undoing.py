@@ -41,6 +41,10 @@ def require_undoable(deployment: Deployment, *, once_ended: bool = False) -> Non
 def require_open(way: WayBack, *, once_ended: bool = False) -> None:
     """Raise EngineError unless the whole way can be gone now. `once_ended` as in `require_undoable`."""
     if way.is_gpu:
+        if way.first or way.service:
+            raise EngineError(
+                _("A GPU endpoint goes back to the one before it, as a whole. Leave out first and service.")
+            )
         gpu_undoing.require_open(way.undoes, once_ended=once_ended)
         return
     require_undoable(way.undoes, once_ended=once_ended)

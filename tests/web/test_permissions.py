@@ -15,6 +15,8 @@ from releases.models import (
     AttemptFile,
     Backup,
     DeployWindow,
+    GpuAccount,
+    GpuEndpoint,
     KeptDatabase,
     Membership,
     Recovery,
@@ -54,6 +56,7 @@ ROWLESS = {
     "api/releases",
     "api/environments",
     "api/deployments",
+    "api/gpu-endpoints",
     "api/openapi.json",
 }
 # How the installation is: for staff and people who manage a project (test_system.py).
@@ -77,6 +80,7 @@ READABLE = {
     "backups/<int:number>/",
     "projects/<int:number>/compatibility",
     "api/deployments/<int:number>",
+    "api/gpu-endpoints/<int:number>",
 }
 FORMS = {
     "deployments/<int:number>/roll-back",
@@ -146,6 +150,11 @@ def rows(world: World) -> dict[str, int]:
             runs_on="app",
             name="shop_before_0123abcd",
             database="shop",
+        ).pk,
+        "gpu-endpoints": GpuEndpoint.objects.create(
+            environment=world.environment,
+            account=GpuAccount.objects.create(project=world.project, name="team"),
+            name="shop-production-v1-1",
         ).pk,
         "variables": Variable.objects.create(environment=world.environment, name="db_name", value="x").pk,
         "windows": DeployWindow.objects.create(
