@@ -110,6 +110,14 @@ def check_hosts(environment_id: int) -> None:
 
 
 @shared_task
+def check_gpu_account(account_id: int) -> None:
+    """Ask the provider of a GPU account for all that it holds and keep what was found."""
+    from releases.engine.gpu_accounts import check
+
+    check(account_id)
+
+
+@shared_task
 def tidy() -> None:
     """Remove from machines what ended attempts left there."""
     from releases.engine.tidy import tidy

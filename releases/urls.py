@@ -13,6 +13,9 @@ from releases.views import (
     deployments,
     environment_rows,
     environments,
+    gpu_accounts,
+    gpu_settings,
+    gpu_spec,
     history,
     hosts,
     kept_databases,
@@ -69,6 +72,8 @@ release_urls: list[URLPattern | URLResolver] = [
     path("releases/<int:number>/", releases.release, name="release"),
     path("releases/<int:number>/edit", releases.edit_release, name="edit_release"),
     path("releases/<int:number>/artifacts", releases.add_artifact, name="add_artifact"),
+    path("releases/<int:number>/gpu", gpu_spec.edit_spec, name="release_gpu"),
+    path("releases/<int:number>/gpu/remove", gpu_spec.remove_spec, name="remove_release_gpu"),
     path("artifacts/<int:number>/record", releases.record_artifact, name="record_artifact"),
 ]
 
@@ -103,8 +108,20 @@ environment_urls: list[URLPattern | URLResolver] = [
     path("environments/<int:number>/probes", environment_rows.set_probe, name="set_probe"),
     path("environments/<int:number>/backups", backup_things.environment_backups, name="environment_backups"),
     path("environments/<int:number>/backups/take", backup_things.take, name="take_backups"),
+    path("environments/<int:number>/gpu", gpu_settings.settings, name="environment_gpu"),
+    path("environments/<int:number>/gpu/edit", gpu_settings.edit_settings, name="edit_environment_gpu"),
     path("variables/<int:number>/delete", environment_rows.delete_variable, name="delete_variable"),
     path("windows/<int:number>/remove", environment_rows.remove_window, name="remove_window"),
+]
+
+gpu_urls: list[URLPattern | URLResolver] = [
+    path("gpu/accounts/", gpu_accounts.accounts, name="gpu_accounts"),
+    path("gpu/accounts/new", gpu_accounts.new_account, name="new_gpu_account"),
+    path("gpu/accounts/<int:number>/", gpu_accounts.account, name="gpu_account"),
+    path("gpu/accounts/<int:number>/edit", gpu_accounts.edit_account, name="edit_gpu_account"),
+    path("gpu/accounts/<int:number>/key", gpu_accounts.set_key, name="set_gpu_key"),
+    path("gpu/accounts/<int:number>/check", gpu_accounts.check, name="check_gpu_account"),
+    path("gpu/accounts/<int:number>/adopt", gpu_accounts.adopt, name="adopt_gpu_endpoint"),
 ]
 
 project_urls: list[URLPattern | URLResolver] = [
@@ -139,6 +156,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *runbook_urls,
     *host_urls,
     *environment_urls,
+    *gpu_urls,
     *project_urls,
     *public_urls,
     *deployment_verbs,

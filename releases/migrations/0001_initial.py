@@ -461,6 +461,7 @@ class Migration(migrations.Migration):
                 ('worker_quota', models.PositiveSmallIntegerField(blank=True, null=True, verbose_name='workers that the account may have')),
                 ('ciphertext', models.BinaryField(default=bytes)),
                 ('key_version', models.PositiveIntegerField(default=0, editable=False, help_text='grows with every new key; 0: none')),
+                ('key_set_at', models.DateTimeField(editable=False, null=True)),
                 ('checked_at', models.DateTimeField(editable=False, help_text='when it was last asked for anything', null=True)),
                 ('problem', models.CharField(blank=True, editable=False, help_text='what was wrong then', max_length=500)),
                 ('strangers', models.JSONField(default=list, editable=False, help_text='endpoints seen there that are not ours: id, name, workers, image')),

@@ -26,6 +26,7 @@ class GpuAccount(models.Model):
     worker_quota = models.PositiveSmallIntegerField(_("workers that the account may have"), null=True, blank=True)
     ciphertext = models.BinaryField(default=bytes, editable=False)
     key_version = models.PositiveIntegerField(default=0, editable=False, help_text="grows with every new key; 0: none")
+    key_set_at = models.DateTimeField(null=True, editable=False)
     checked_at = models.DateTimeField(null=True, editable=False, help_text="when it was last asked for anything")
     problem = models.CharField(max_length=500, blank=True, editable=False, help_text="what was wrong then")
     strangers = models.JSONField(

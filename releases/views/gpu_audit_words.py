@@ -6,6 +6,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 WORDS: Final[dict[str, Promise]] = {
+    "gpu_account.create": _("added a GPU account"),
+    "gpu_account.change": _("changed a GPU account"),
+    "gpu_account.key": _("stored a new API key of a GPU account"),
+    "gpu_endpoint.adopt": _("took over a GPU endpoint that was made elsewhere"),
+    "environment.gpu": _("changed the GPU settings of an environment"),
+    "release.gpu": _("changed the GPU part of a release"),
+    "release.gpu_remove": _("took the GPU part of a release away"),
     "gpu_endpoint.creating": _("tries again to create a GPU endpoint"),
     "gpu_endpoint.testing": _("created a GPU endpoint, which is being tested"),
     "gpu_endpoint.standby": _("A GPU endpoint was proved and stands by"),

@@ -19,11 +19,13 @@ from releases.actions.base import ActionError
 from releases.engine.errors import EngineError
 from releases.models import Artifact, Deployment, Project, Release
 from releases.permissions import Need, actor, member_required, signed_in
+from releases.views import gpu_spec
 from releases.views.answers import done, once, verb
 from releases.views.careful_forms import CarefulForm
 from releases.views.offers import undoable
 
 PAGE = 50
+PARTS = ("project", "created_by", "gpu")
 
 
 class ReleaseForm(CarefulForm[Release]):
@@ -151,7 +153,7 @@ def edit_release(request: HttpRequest, number: int) -> HttpResponse:
 @member_required
 def release(request: HttpRequest, number: int) -> HttpResponse:
     """One release: facts, artifacts, migration, where it was deployed."""
-    found = permissions.get(Release, signed_in(request), Need.VIEW, "project", "created_by", pk=number)
+    found = permissions.get(Release, signed_in(request), Need.VIEW, *PARTS, pk=number)
     return _release_page(request, found, ArtifactForm())
 
 
@@ -160,7 +162,7 @@ def release(request: HttpRequest, number: int) -> HttpResponse:
 @once
 def add_artifact(request: HttpRequest, number: int) -> HttpResponse:
     """Name an artifact of the release; its digest is taken now where it exists already."""
-    found = permissions.get(Release, signed_in(request), Need.OPERATE, "project", "created_by", pk=number)
+    found = permissions.get(Release, signed_in(request), Need.OPERATE, *PARTS, pk=number)
     form = ArtifactForm(request.POST, instance=Artifact(release=found))
     if form.is_valid() and not found.artifacts.filter(name=form.cleaned_data["name"]).exists():
         with transaction.atomic():
@@ -200,6 +202,7 @@ def _release_page(request: HttpRequest, found: Release, form: ArtifactForm, stat
         "undoable": undoable(user, deployments),
         "form": form,
         "may_operate": permissions.may(user, Need.OPERATE, found.project_id),
+        **gpu_spec.context_of(found),
     }
     return render(request, "releases/release.html", context, status=status)
 

@@ -29,6 +29,7 @@ NOT_PAGES = {"events", "live", "log_lines", "log_raw", "attempt_file", "runbook_
 POSTS = {pattern.name for pattern in urls.deployment_verbs} | {
     *("add_artifact", "record_artifact", "validate_runbook", "scan_host", "pin_host", "unpin_host", "check_host"),
     *("prove_backup", "take_backups", "remove_backup", "return_backup", "say_compatibility", "drop_kept_database"),
+    *("check_gpu_account", "set_gpu_key", "adopt_gpu_endpoint", "remove_release_gpu"),
     *("lock", "unlock", "take_over", "set_variable", "add_window", "set_probe", "delete_variable", "remove_window"),
 }
 
@@ -70,6 +71,7 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
     found |= {f"new_{name}": f"/{name}s/new" for name in ("release", "host", "deployment")}
     found |= {name: f"/{name}/" for name in ("deployments", "releases", "runbooks", "hosts", "backups", "history")}
     found |= {"environment_backups": "/environments/1/backups", "compatibility": "/projects/1/compatibility"}
+    found |= _gpu_pages(admin)
     found |= {
         "dashboard": "/",
         "audit": "/audit/",
@@ -81,6 +83,29 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
     minjun.until_over(minjun.number())
     for person in (admin, minjun):
         person.page.context.close()
+
+
+def _gpu_pages(admin: Person) -> dict[str, str]:
+    """An account whose provider is away, and a release of which nothing ran."""
+    values = {"project": "1", "provider": "runpod", "control_url": "http://127.0.0.1:9", "key": "rpa_no-key-at-all"}
+    assert admin.post("/gpu/accounts/new", name="our cards", worker_quota="5", **values)[0] == 302
+    account = str(admin.open("/gpu/accounts/").locator("td.lead a").first.get_attribute("href"))
+    admin.post("/releases/new", project="1", version="v9-gpu", commit="abcdef1", branch="main")
+    release = str(admin.open("/releases/").get_by_role("link", name="v9-gpu").first.get_attribute("href"))
+    wish = {"method": "vllm", "model": "Qwen/Qwen2.5-7B-Instruct", "pools": "AMPERE_24", "gpu_count": "1"}
+    wish |= {"disk_gb": "60", "min_workers": "0", "max_workers": "2", "idle_timeout": "30", "execution_timeout": "300"}
+    wish |= {"init_timeout": "800", "scaling": "QUEUE_DELAY", "scaling_value": "4", "flashboot": "FLASHBOOT"}
+    assert admin.post(f"{release}gpu", **wish)[0] == 302
+    return {
+        "gpu_accounts": "/gpu/accounts/",
+        "new_gpu_account": "/gpu/accounts/new",
+        "gpu_account": account,
+        "edit_gpu_account": f"{account}edit",
+        "environment_gpu": "/environments/1/gpu",
+        "edit_environment_gpu": "/environments/1/gpu/edit",
+        "gpu_release": release,
+        "release_gpu": f"{release}gpu",
+    }
 
 
 def violations(page: Page) -> list[tuple[str, str, list[str]]]:

@@ -53,6 +53,8 @@ ROWLESS = {
     "audit/",
     "audit/verify",
     "backups/",
+    "gpu/accounts/",
+    "gpu/accounts/new",
     "api/releases",
     "api/environments",
     "api/deployments",
@@ -77,6 +79,8 @@ READABLE = {
     "hosts/<int:number>/",
     "environments/<int:number>/",
     "environments/<int:number>/backups",
+    "environments/<int:number>/gpu",
+    "gpu/accounts/<int:number>/",
     "backups/<int:number>/",
     "projects/<int:number>/compatibility",
     "api/deployments/<int:number>",
@@ -88,6 +92,9 @@ FORMS = {
     "runbooks/<int:number>/edit",
     "hosts/<int:number>/edit",
     "environments/<int:number>/edit",
+    "environments/<int:number>/gpu/edit",
+    "releases/<int:number>/gpu",
+    "gpu/accounts/<int:number>/edit",
 }
 
 
@@ -129,6 +136,7 @@ def rows(world: World) -> dict[str, int]:
         "hosts": world.host.pk,
         "environments": world.environment.pk,
         "projects": world.project.pk,
+        "accounts": GpuAccount.objects.create(project=world.project, name="cards").pk,
         "recoveries": Recovery.objects.create(
             deployment=deployment, rule="person", reason="now", asked_by=world.requester, starts_at=clock.now()
         ).pk,
@@ -165,7 +173,7 @@ def rows(world: World) -> dict[str, int]:
 
 def address(pattern: str, rows: dict[str, int]) -> str:
     words = pattern.split("/")
-    kind = words[1] if words[0] == "api" else words[0]
+    kind = words[1] if words[0] in {"api", "gpu"} else words[0]
     path = pattern.replace("<int:number>", str(rows[kind])).replace("<number>", str(rows[kind]))
     return f"/{path}"
 
