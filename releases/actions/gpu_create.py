@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from releases.actions import gpu_steps, gpu_words
 from releases.actions.base import ActionError, DirectAction, StepContext
 from releases.endpoints import specs, states
+from releases.endpoints.addresses import openai_url
 from releases.gpu import policy
 from releases.gpu.errors import CreateUnknown, GpuError, ProviderUnavailable, RateLimited, Stopped
 from releases.gpu.nouns import Endpoint, EndpointSpec
@@ -42,7 +43,7 @@ class GpuCreate(DirectAction):
                 return
             made = self._made(context, row, provider, spec, tag)
             fault_point("gpu_created")
-            columns = {"ref": made.id, "base_url": base_url(made)}
+            columns = {"ref": made.id, "base_url": openai_url(made)}
             states.become(row, EndpointState.TESTING, gpu_steps.actor_of(context), **columns)
             context.say(_("Its id: %s") % made.id)
             context.evidence |= {"endpoint": made.id, "name": row.name}
@@ -61,13 +62,6 @@ class GpuCreate(DirectAction):
         except GpuError as error:
             states.become(row, EndpointState.FAILED, gpu_steps.actor_of(context), gpu_words.told(error))
             raise
-
-
-def base_url(endpoint: Endpoint) -> str:
-    """Where OpenAI's routes of the endpoint begin."""
-    if chat := endpoint.urls.get("chat", ""):
-        return chat.removesuffix("/chat/completions")
-    return endpoint.urls.get("run", "").removesuffix("/run") + "/openai/v1"
 
 
 def _row(context: StepContext, account: GpuAccount, name: str) -> GpuEndpoint:

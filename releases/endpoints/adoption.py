@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 
 from releases import audit, lifecycle
 from releases.audit import Actor
+from releases.endpoints.addresses import openai_url
 from releases.gpu.http import belongs_to
 from releases.gpu.nouns import Endpoint
 from releases.gpu.runpod import DATA
@@ -51,15 +52,13 @@ def adopt(account: GpuAccount, environment: Environment, found: Endpoint, actor:
 
 def base_url(account: GpuAccount, found: Endpoint) -> str:
     """Where OpenAI's routes of it begin. Raises NotAdopted for one without a queue, or elsewhere than the account."""
-    if chat := found.urls.get("chat"):
-        return chat.removesuffix("/chat/completions")
-    run = found.urls.get("run", "")
-    if not run.endswith("/run"):
+    address = openai_url(found)
+    if not address:
         raise NotAdopted(_("%s has no queue, so it can't be taken over: only queue endpoints are.") % found.name)
-    if not belongs_to(run, account.data_url or DATA):
+    if not belongs_to(address, account.data_url or DATA):
         sentence = _("%(name)s says that it is at %(url)s, which is elsewhere than its account. Correct the account.")
-        raise NotAdopted(sentence % {"name": found.name, "url": run})
-    return run.removesuffix("/run") + "/openai/v1"
+        raise NotAdopted(sentence % {"name": found.name, "url": found.urls.get("run", address)})
+    return address
 
 
 def spec_of(account: GpuAccount, found: Endpoint) -> dict[str, Any]:
