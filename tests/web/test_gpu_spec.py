@@ -236,16 +236,16 @@ def test_a_secret_that_some_environment_lacks_is_told(client: Client, path: str,
 # When it is fixed
 
 
-def started(world: World) -> Deployment:
-    deployment = world.draft()
+def started(world: World, draft: Deployment | None = None) -> Deployment:
+    deployment = draft or world.draft()
     Deployment.objects.filter(pk=deployment.pk).update(status=lifecycle.FAILED, started_at=timezone.now())
     return deployment
 
 
 def test_it_is_fixed_once_a_deployment_has_started(client: Client, path: str, world: World) -> None:
-    world.draft()
+    draft = world.draft()
     assert client.post(path, given()).status_code == 302, "a draft fixes nothing"
-    started(world)
+    started(world, draft)
     for answer in (client.get(path), client.post(path, given(max_workers="9")), client.post(f"{path}/remove")):
         assert answer.status_code == 409 and "Make a new release" in answer.content.decode()
     assert GpuSpec.objects.get().max_workers == 2
