@@ -102,6 +102,46 @@ def watch_rules() -> None:
 
 
 @shared_task
+def watch_gpu() -> None:
+    """Look at the workers of every GPU endpoint, and at what they cost."""
+    from releases.engine.gpu_watch import watch
+
+    watch()
+
+
+@shared_task
+def tend_gpu_endpoint(number: int) -> None:
+    """Stop a GPU endpoint, give it its workers back, or retire it, as is wanted of it."""
+    from releases.engine.gpu_tending import carry_out
+
+    carry_out(number)
+
+
+@shared_task
+def prove_gpu_endpoint(number: int) -> None:
+    """Ask a GPU endpoint, for a person."""
+    from releases.engine.gpu_asking import carry_out
+
+    carry_out(number)
+
+
+@shared_task
+def reconcile_gpu_bills() -> None:
+    """Read what GPU endpoints were billed."""
+    from releases.engine.gpu_bills import reconcile
+
+    reconcile()
+
+
+@shared_task
+def check_gpu_daily() -> None:
+    """Look at the GPU endpoints that are kept for a rollback, once a day."""
+    from releases.engine import clock, gpu_daily
+
+    gpu_daily.check_due(clock.now())
+
+
+@shared_task
 def check_hosts(environment_id: int) -> None:
     """Try every host of an environment and keep what was found."""
     from releases.enrolment import check_environment_by_id

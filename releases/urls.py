@@ -14,6 +14,7 @@ from releases.views import (
     environment_rows,
     environments,
     gpu_accounts,
+    gpu_orders,
     gpu_settings,
     gpu_spec,
     history,
@@ -124,6 +125,14 @@ gpu_urls: list[URLPattern | URLResolver] = [
     path("gpu/accounts/<int:number>/adopt", gpu_accounts.adopt, name="adopt_gpu_endpoint"),
 ]
 
+gpu_verbs: list[URLPattern | URLResolver] = [
+    path("gpu/endpoints/<int:number>/stop", gpu_orders.stop, name="stop_gpu_endpoint"),
+    path("gpu/endpoints/<int:number>/allow", gpu_orders.allow, name="allow_gpu_endpoint"),
+    path("gpu/endpoints/<int:number>/prove", gpu_orders.prove, name="prove_gpu_endpoint"),
+    path("gpu/endpoints/<int:number>/retire", gpu_orders.retire, name="retire_gpu_endpoint"),
+    path("gpu/endpoints/<int:number>/keep", gpu_orders.keep, name="keep_gpu_endpoint"),
+]
+
 project_urls: list[URLPattern | URLResolver] = [
     path("projects/<int:number>/compatibility", compatibility.matrix, name="compatibility"),
     path("projects/<int:number>/compatibility/say", compatibility.say, name="say_compatibility"),
@@ -160,5 +169,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *project_urls,
     *public_urls,
     *deployment_verbs,
+    *gpu_verbs,
     *live_urls,
 ]

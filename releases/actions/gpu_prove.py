@@ -51,13 +51,13 @@ class GpuProve(DirectAction):
         if not provider.capabilities.scaling:
             return
         there = provider.get(row.ref).spec
-        if (there.min_workers, there.max_workers) == (row.min_workers, row.max_workers):
+        is_same = (there.min_workers, there.max_workers) == (row.min_workers, row.max_workers)
+        if is_same and not row.order and row.stopped_at is None:
             return
-        provider.set_capacity(row.ref, row.min_workers, row.max_workers)
+        stopping.allow(row, gpu_steps.actor_of(context), gpu_steps.CALL_SECONDS)
         words = {"before": there.max_workers, "now": row.max_workers}
         context.say(_("Workers at most: %(before)s, now %(now)s again") % words)
         context.evidence["capacity"] = words
-        GpuEndpoint.objects.filter(pk=row.pk).update(stopped_at=None, stopped_because="", problem="")
 
     def _examined(self, context: StepContext, row: GpuEndpoint, provider: Provider) -> str:
         """The problem, "" when it passed; either way it is written down. Raises Stopped."""

@@ -11,7 +11,7 @@ from releases.actions.base import ActionError, Script, ScriptAction, StepContext
 from releases.actions.explain import explain_tail, plain
 from releases.actions.texts import shell_text
 from releases.endpoints import states
-from releases.models import EndpointState, GpuEndpoint
+from releases.models import EndpointOrder, EndpointState, GpuEndpoint
 
 _REASONS: Final = {
     "no file": gettext_lazy("There is no file %(what)s. Correct the path, or make the file."),
@@ -35,6 +35,9 @@ class GpuSwitch(ScriptAction):
         if row.state not in _READY:
             sentence = _("%s was not proved, so no traffic goes there. Run the step that proves it first.")
             raise ActionError(sentence % row.name)
+        if row.stopped_at is not None or row.order == EndpointOrder.STOP:
+            sentence = _("%(name)s is stopped, so no traffic goes there: %(why)s Run the step that proves it again.")
+            raise ActionError(sentence % {"name": row.name, "why": row.stopped_because or row.order_because})
         values = {name: value_of(row, what) for name, what in parameters["variables"].items()}
         secret, key_variable = parameters.get("key_secret", ""), parameters.get("key_variable", "")
         data = {

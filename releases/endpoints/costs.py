@@ -1,22 +1,37 @@
-"""What endpoints have cost, from the looks at their workers, and the budgets of their environment. USD as Decimal."""
+"""What endpoints have cost, and the budgets of their environment. USD as Decimal.
+
+By the looks at their workers; where the bill of an hour came to more, because nobody looked then, by the bill.
+"""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import F, QuerySet, Sum
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from releases.models import Environment, GpuSample
+from releases.models import Environment, GpuBill, GpuEndpoint, GpuSample
 
 
 def spent(environment: Environment, since: datetime) -> Decimal:
     """What all endpoints of the environment cost since then, retired ones, too."""
     rows = GpuSample.objects.filter(endpoint__environment=environment, at__gte=since)
-    return rows.aggregate(total=Sum("cost"))["total"] or Decimal(0)
+    seen = rows.aggregate(total=Sum("cost"))["total"] or Decimal(0)
+    return seen + _unseen(GpuBill.objects.filter(endpoint__environment=environment, hour__gte=since))
+
+
+def spent_by(endpoint: GpuEndpoint) -> Decimal:
+    """What one endpoint cost since it was created."""
+    return endpoint.cost + _unseen(GpuBill.objects.filter(endpoint=endpoint))
+
+
+def _unseen(bills: QuerySet[GpuBill]) -> Decimal:
+    """By how much the bills of single hours are above what the looks came to."""
+    more = bills.filter(amount__gt=F("estimate")).aggregate(total=Sum(F("amount") - F("estimate")))
+    return more["total"] or Decimal(0)
 
 
 def day_begins(environment: Environment, now: datetime) -> datetime:

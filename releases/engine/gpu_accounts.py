@@ -13,13 +13,12 @@ from redis.exceptions import RedisError
 
 from releases.actions import gpu_words
 from releases.audit import Actor
-from releases.endpoints import accounts, adoption
+from releases.endpoints import accounts, adoption, strangers
 from releases.engine import wake
 from releases.engine.errors import EngineError
 from releases.gpu.errors import GpuError
-from releases.gpu.nouns import Endpoint, Phase
+from releases.gpu.nouns import Phase
 from releases.gpu.provider import Provider
-from releases.gpu.runpod_create import same_name
 from releases.models import Environment, GpuAccount, GpuEndpoint
 
 PATIENCE: Final = 30.0  # seconds for each call of a check
@@ -91,24 +90,13 @@ def _look(account: GpuAccount) -> dict[str, Any]:
     except GpuError as error:
         return {"problem": gpu_words.told(error)[:500]}
     allotted = sum(each.spec.max_workers for each in listed) if provider.capabilities.scaling else None
-    return {"problem": problem[:500], "allotted": allotted, "strangers": _strangers(account, listed)}
+    return {"problem": problem[:500], "allotted": allotted, "strangers": strangers.of(account, listed)}
 
 
 def _not_ready(provider: Provider, name: str) -> str:
     """Why a server of our own does not serve; "" where it does."""
     found = provider.readiness(name, 0)
     return "" if found.phase is Phase.READY else " ".join(gpu_words.readiness(found))
-
-
-def _strangers(account: GpuAccount, listed: list[Endpoint]) -> list[dict[str, Any]]:
-    """Those without a living row of ours, also none whose id is not known yet. Of their variables nothing is kept."""
-    ours = account.endpoints.living().values_list("ref", "name")
-    refs, awaited = {ref for ref, _name in ours}, [name for ref, name in ours if not ref]
-    return [
-        {"id": each.id, "name": each.name, "workers": each.spec.max_workers, "image": each.spec.image}
-        for each in listed
-        if each.id not in refs and not any(same_name(each.name, name) for name in awaited)
-    ]
 
 
 def _key(account_id: int) -> str:

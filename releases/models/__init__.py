@@ -10,7 +10,7 @@ from releases.models.compatibility import Compatibility
 from releases.models.deployment import Deployment, Lease
 from releases.models.environment import Environment, EnvironmentLock
 from releases.models.gpu_account import GpuAccount, GpuSettings
-from releases.models.gpu_endpoint import EndpointState, GpuEndpoint
+from releases.models.gpu_endpoint import EndpointOrder, EndpointState, GpuEndpoint
 from releases.models.gpu_release import GpuSpec
 from releases.models.gpu_watch import GpuBill, GpuProof, GpuSample
 from releases.models.host import Host
@@ -46,6 +46,7 @@ __all__ = [
     "DeployWindow",
     "Deployment",
     "DeploymentKind",
+    "EndpointOrder",
     "EndpointState",
     "Environment",
     "EnvironmentLock",

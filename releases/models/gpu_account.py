@@ -94,6 +94,10 @@ class GpuSettings(models.Model):
         _("an old endpoint is kept for (days)"), default=14, validators=[MinValueValidator(1), MaxValueValidator(365)]
     )
 
+    checked_on = models.DateField(
+        null=True, editable=False, help_text="the day, in its zone, whose daily check of retained endpoints was made"
+    )
+
     def __str__(self) -> str:
         return f"GPU {self.environment}"
 

@@ -24,6 +24,13 @@ class EndpointState(models.TextChoices):
     FAILED = "failed", _("Failed")
 
 
+class EndpointOrder(models.TextChoices):
+    """What shall be done to its workers."""
+
+    STOP = "stop", _("Stop what it costs")
+    ALLOW = "allow", _("Give it its workers back")
+
+
 class GpuEndpointQuerySet(models.QuerySet["GpuEndpoint"]):
     """Questions about many endpoints."""
 
@@ -57,12 +64,24 @@ class GpuEndpoint(models.Model):
     stopped_at = models.DateTimeField(null=True, help_text="its maximum was set to 0 to end what it costs")
     stopped_because = models.CharField(max_length=500, blank=True)
     price = models.DecimalField(null=True, help_text="USD an hour for one worker", **PENNIES)  # type: ignore[arg-type]
+    priced_at = models.DateTimeField(null=True, help_text="when the price was read")
     cost = models.DecimalField(default=Decimal(0), help_text="USD, from workers seen", **PENNIES)  # type: ignore[arg-type]
     billed = models.DecimalField(default=Decimal(0), help_text="USD, as billed", **PENNIES)  # type: ignore[arg-type]
     billed_until = models.DateTimeField(null=True, help_text="the bill was read up to here")
     watched_at = models.DateTimeField(null=True, help_text="when it was last looked at")
     seen = models.JSONField(default=dict, help_text="what was seen then: numbers of workers and jobs, the phase")
     unhealthy_looks = models.PositiveSmallIntegerField(default=0, help_text="in a row with an unhealthy worker")
+    looked_since = models.DateTimeField(null=True, help_text="a worker looks at it since then; null: none does")
+    alarms = models.JSONField(default=dict, help_text="what the cost guard finds wrong: sentence by its kind")
+    order = models.CharField(max_length=10, choices=EndpointOrder, blank=True, help_text="asked for and not done yet")
+    order_because = models.CharField(max_length=500, blank=True)
+    order_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")
+    order_at = models.DateTimeField(null=True)
+    tended_at = models.DateTimeField(null=True, help_text="a worker carries its order out, or retires it, since then")
+    proof_asked_at = models.DateTimeField(null=True, help_text="a person wants to see whether it answers")
+    proof_asked_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")
+    proof_began_at = models.DateTimeField(null=True, help_text="a worker asks it since then")
+    delete_began_at = models.DateTimeField(null=True, help_text="from then on it can't be kept any more")
     created_at = models.DateTimeField(auto_now_add=True)
     activated_at = models.DateTimeField(null=True)
     retired_at = models.DateTimeField(null=True)
@@ -87,6 +106,7 @@ class GpuEndpoint(models.Model):
                 condition=~models.Q(ref="") & ~models.Q(state=lifecycle.RETIRED),
                 name="gpu_endpoint_ref_once",
             ),
+            one_of("order", ["", *EndpointOrder.values], "gpu_endpoint_order_known"),
             models.CheckConstraint(
                 condition=~models.Q(state__in=["standby", "active", "retained"]) | ~models.Q(ref=""),
                 name="gpu_endpoint_in_use_has_ref",

@@ -25,6 +25,11 @@ def back_to(deployment: Deployment) -> HttpResponse:
     return redirect("releases:deployment", deployment.pk)
 
 
+def back_where_it_was_pressed(request: HttpRequest) -> HttpResponse:
+    """To the page that the press was on."""
+    return redirect(_back(request))
+
+
 def verb[**P](
     view: Callable[Concatenate[HttpRequest, P], HttpResponseBase],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:

@@ -137,6 +137,11 @@ def rows(world: World) -> dict[str, int]:
         "environments": world.environment.pk,
         "projects": world.project.pk,
         "accounts": GpuAccount.objects.create(project=world.project, name="cards").pk,
+        "endpoints": GpuEndpoint.objects.create(
+            environment=world.environment,
+            account=GpuAccount.objects.create(project=world.project, name="watched"),
+            name="qwen-r1",
+        ).pk,
         "recoveries": Recovery.objects.create(
             deployment=deployment, rule="person", reason="now", asked_by=world.requester, starts_at=clock.now()
         ).pk,
