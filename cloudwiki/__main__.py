@@ -16,6 +16,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "probes": ("cloudwiki.processes:probes", "the health probes"),
     "migrate": ("cloudwiki.processes:migrate", "make keys and tables; run before the others"),
     "demo-host": ("demo.host:main", "the demo project's host: an SSH server on loopback"),
+    "demo-gpu": ("demo.gpu:main", "the demo project's GPU provider: an emulator of RunPod on loopback"),
     "demo": ("cloudwiki.processes:demo", "migrate, then load the demo project"),
 }
 

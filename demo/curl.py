@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 from typing import BinaryIO
 from urllib.error import HTTPError
-from urllib.request import HTTPRedirectHandler, ProxyHandler, build_opener
+from urllib.request import HTTPRedirectHandler, ProxyHandler, Request, build_opener
 
 REFUSED, TIMEOUT, UNREADABLE, USAGE = 7, 28, 56, 2  # curl's own exit codes
 
@@ -30,6 +30,8 @@ def main(arguments: list[str]) -> int:
         ["-w", "--write-out"],
     ):
         parser.add_argument(*flags, default="")
+    parser.add_argument("--header", action="append", default=[])
+    parser.add_argument("--data-binary", choices=["@-"])
     parser.add_argument("--max-time", type=float, default=60.0)
     parser.add_argument("url")
     try:
@@ -38,7 +40,10 @@ def main(arguments: list[str]) -> int:
         print(f"curl (demo): {error}", file=sys.stderr)
         return USAGE
     started = time.monotonic()
-    code, status = _ask(options.url, options.max_time, options.output)
+    body = sys.stdin.buffer.read() if options.data_binary else None
+    pairs = (line.partition(":") for line in options.header)
+    headers = {name: value.strip() for name, _colon, value in pairs if value.strip()}  # without a value: not sent
+    code, status = _ask(_request(options.url, body, headers), options.max_time, options.output)
     if options.dump_header and status:
         Path(options.dump_header).write_text(f"HTTP/1.1 {status}\r\n")
     report = options.write_out.replace("\\n", "\n").replace("%{http_code}", f"{status:03d}")
@@ -47,11 +52,15 @@ def main(arguments: list[str]) -> int:
     return code
 
 
-def _ask(url: str, limit: float, output: str) -> tuple[int, int]:
+def _request(url: str, body: bytes | None, headers: dict[str, str]) -> Request:
     if not url.startswith(("http://", "https://")):
         url = f"http://{url}"
+    return Request(url, data=body, headers=headers)  # noqa: S310 HTTP alone, as of the lines above
+
+
+def _ask(request: Request, limit: float, output: str) -> tuple[int, int]:
     try:
-        with build_opener(ProxyHandler({}), _Stay()).open(url, timeout=limit) as answer:
+        with build_opener(ProxyHandler({}), _Stay()).open(request, timeout=limit) as answer:
             status = int(answer.status)
             _keep(answer, output)
     except HTTPError as error:

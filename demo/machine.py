@@ -1,21 +1,20 @@
 """The demo host's folder: its home, its programs, its ports. Made once, checked at every start."""
 
 import base64
-import fcntl
 import getpass
 import hashlib
 import json
 import os
 import shlex
 import shutil
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from cloudwiki.keys import ensure_ssh_key
-from demo import build, curl, service
+from demo import ai, build, curl, service
+from demo.ports import free_port, is_free, is_held
 
 LISTEN = "CLOUDWIKI_DEMO_LISTEN"  # address the demo host listens on; in containers 0.0.0.0
 ADDRESS = "CLOUDWIKI_DEMO_ADDRESS"  # address under which the controller reaches it; in containers its name
@@ -111,13 +110,13 @@ def install(data: Path, controller_key: str, database: Database, client_programs
     ensure_ssh_key(home / "ssh" / "host_key")
     public = " ".join((home / "ssh" / "host_key.pub").read_text().split()[:2])
     machine = _with_ports(data, home, public)
-    _write(home / "ssh" / "authorized_keys", controller_key.strip() + "\n", 0o600)
+    write(home / "ssh" / "authorized_keys", controller_key.strip() + "\n", 0o600)
     for site in machine.sites.values():
         _furnish(site, machine.listen)
     password_line = f"*:*:*:{_pgpass(database.user)}:{_pgpass(database.password)}\n"
-    _write(home / "etc" / "pgpass", password_line, 0o600)
+    write(home / "etc" / "pgpass", password_line, 0o600)
     _write_programs(machine.bin, _programs(home, database, client_programs))
-    _write(description(data), json.dumps(asdict(machine), indent=2) + "\n", 0o600)
+    write(description(data), json.dumps(asdict(machine), indent=2) + "\n", 0o600)
     return machine
 
 
@@ -126,9 +125,10 @@ def _furnish(site: Site, listen: str) -> None:
     for name in ("bin", "etc", "run", "app/backend/logs", "app/frontend/logs", "app/backup"):
         (site.folder / name).mkdir(mode=0o700, parents=True, exist_ok=True)
     services = {name: {"port": port, "address": listen} for name, port in site.services.items()}
-    _write(site.folder / "etc" / "services.json", json.dumps(services), 0o600)
+    write(site.folder / "etc" / "services.json", json.dumps(services), 0o600)
+    (site.folder / "etc" / ai.FILE).touch(mode=0o600)
     if not (site.folder / "etc" / "nginx.conf").exists():
-        _write(site.folder / "etc" / "nginx.conf", "server { listen 80; location / { } }\n", 0o600)
+        write(site.folder / "etc" / "nginx.conf", "server { listen 80; location / { } }\n", 0o600)
     control = f"{_python(service.__file__)} {shlex.quote(str(site.folder))}"
     _write_programs(site.bin, {"service": f'exec {control} "$@"', "build": f'exec {_python(build.__file__)} "$@"'})
 
@@ -140,19 +140,7 @@ def _python(file: str) -> str:
 
 def _write_programs(folder: Path, programs: Mapping[str, str]) -> None:
     for name, text in programs.items():
-        _write(folder / name, f"#!/bin/sh\n# Simulated: part of the demo host.\n{text}\n", 0o700)
-
-
-def is_held(lock: Path) -> bool:
-    """Whether a running process holds this lock file."""
-    try:
-        with lock.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
-    except BlockingIOError:
-        return True
-    return False
+        write(folder / name, f"#!/bin/sh\n# Simulated: part of the demo host.\n{text}\n", 0o700)
 
 
 def _with_ports(data: Path, home: Path, public: str) -> Machine:
@@ -161,8 +149,8 @@ def _with_ports(data: Path, home: Path, public: str) -> Machine:
     taken: set[int] = set()
 
     def port(known: int | None, lock: str) -> int:
-        keep = known is not None and (is_held(home / lock) or _is_free(listen, known))
-        chosen = known if keep and known is not None else _free_port(listen, taken)
+        keep = known is not None and (is_held(home / lock) or is_free(listen, known))
+        chosen = known if keep and known is not None else free_port(listen, taken)
         taken.add(chosen)
         return chosen
 
@@ -186,30 +174,12 @@ def fingerprint(public: str) -> str:
     return "SHA256:" + base64.b64encode(digest).decode().rstrip("=")
 
 
-def _is_free(address: str, port: int) -> bool:
-    with socket.socket() as attempt:
-        attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            attempt.bind((address, port))
-        except OSError:
-            return False
-    return True
-
-
-def _free_port(address: str, taken: set[int]) -> int:
-    while True:
-        with socket.socket() as attempt:
-            attempt.bind((address, 0))
-            port = int(attempt.getsockname()[1])
-        if port not in taken:
-            return port
-
-
 def _pgpass(text: str) -> str:
     return text.replace("\\", "\\\\").replace(":", "\\:")
 
 
-def _write(path: Path, text: str, mode: int) -> None:
+def write(path: Path, text: str, mode: int) -> None:
+    """The whole file at once: nobody reads half of it."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     partial.write_text(text)
     partial.chmod(mode)

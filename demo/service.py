@@ -13,9 +13,14 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, NoReturn
+
+if __name__ == "__main__":  # run by its path, with the standard library alone on the search path
+    sys.path.append(str(Path(__file__).resolve().parent.parent))
+from demo import ai
 
 WARM_UP = 0.7  # seconds a service takes before it listens, as a real one would
 START_SECONDS = 15.0
@@ -128,9 +133,13 @@ class Service:
         ready.unlink(missing_ok=True)
         version = self.version()
         _say(f"Starting {self.name} {version}")
+        # Read once, here: a switch to another endpoint takes a restart.
+        chat = ai.Chat(ai.settings(self.home / "etc" / ai.FILE)) if self.name == "backend" else None
+        if chat:
+            _say(chat.about())
         time.sleep(WARM_UP)
         try:
-            with _Server((self.address, self.port), _page(self.name, version)) as server:
+            with _Server((self.address, self.port), _page(self.name, version, chat)) as server:
                 ready.touch()
                 _say(f"Started {self.name} {version} on port {self.port} in {WARM_UP:g} seconds")
                 server.serve_forever()
@@ -152,7 +161,7 @@ class _Server(ThreadingHTTPServer):
     request_queue_size = 128
 
 
-def _page(name: str, version: str) -> type[BaseHTTPRequestHandler]:
+def _page(name: str, version: str, chat: ai.Chat | None) -> type[BaseHTTPRequestHandler]:
     health = json.dumps({"status": "UP", "service": name, "version": version}).encode()
     html = f"<!doctype html><title>{name}</title><h1>{name} {version}</h1><p>demo service</p>\n".encode()
 
@@ -160,11 +169,23 @@ def _page(name: str, version: str) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             pages = {"/health": ("application/json", health), "/": ("text/html; charset=utf-8", html)}
             kind, body = pages.get(self.path.partition("?")[0], ("text/plain", b"not found\n"))
-            self.send_response(404 if body == b"not found\n" else 200)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+            self._send(404 if body == b"not found\n" else 200, kind, body)
+
+        def do_POST(self) -> None:
+            status, said = 404, {"error": "not found"}
+            if chat and self.path.partition("?")[0] == ai.ROUTE:
+                status, said = chat.respond(self.headers.get("Content-Length", ""), self.rfile)
+            if status >= 500:
+                _say(said["error"])
+            self._send(status, "application/json", json.dumps(said, ensure_ascii=False).encode(errors="replace"))
+
+        def _send(self, status: int, kind: str, body: bytes) -> None:
+            with suppress(ConnectionError):  # the client did not wait for it
+                self.send_response(status)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
 
         def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002 its name in the library
             if self.path != "/health":

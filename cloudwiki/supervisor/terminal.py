@@ -3,7 +3,7 @@
 import os
 import sys
 
-COLOURS = {"web": 36, "worker": 32, "beat": 34, "probes": 35, "demo-host": 33}
+COLOURS = {"web": 36, "worker": 32, "beat": 34, "probes": 35, "demo-host": 33, "demo-gpu": 95}
 WIDTH = 9
 
 

@@ -100,7 +100,7 @@ class _Everything:
         return 0
 
     def _children(self) -> list[Child]:
-        verbs = ["worker", "beat", "probes", "demo-host"]
+        verbs = ["worker", "beat", "probes", "demo-host", "demo-gpu"]
         descriptor = self.listener.fileno()
         web = Child("web", self.environment | {LISTEN_FD: str(descriptor)}, pass_fds=[descriptor])
         return [web, *(Child(verb, self.environment) for verb in verbs)]

@@ -91,12 +91,16 @@ def test_a_killed_supervisor_leaves_nothing_and_can_be_started_again(folder: Pat
     with Up(folder, 0) as up:
         up.until_said("Cloud Wiki answers at")
         up.until_said("demo host: listens")  # killed while it boots, the host would end its services at its next start
+        up.until_said("demo gpu: listens")
+        place = (folder / "demo" / "gpu.json").read_bytes()
         family = up.descendants()
         up.stop(signal.SIGKILL)
         _, alive = psutil.wait_procs(family, timeout=20)
         assert [process.cmdline() for process in alive if process.status() != psutil.STATUS_ZOMBIE] == []
     with Up(folder, 0) as up:
         up.until_said("Cloud Wiki answers at")
+        up.until_said("demo gpu: listens")
+        assert (folder / "demo" / "gpu.json").read_bytes() == place
         assert up.stop(signal.SIGTERM) < 5.0, up.output
         assert up.process.returncode == 0
 

@@ -29,6 +29,7 @@ class Account:
         self.meter = Meter(clock)
         self.violations: list[str] = []
         self.requests: list[str] = []
+        self.keep: Callable[[], None] = lambda: None  # called once endpoints have changed
         self._scheduler = Scheduler(durations, self.faults)
 
     def advance(self) -> None:
@@ -59,6 +60,7 @@ class Account:
         endpoint = Endpoint(new_id(), settings, self.now, last_request=self.now, quiet_since=self.now)
         self.endpoints[endpoint.id] = endpoint
         self.advance()
+        self.keep()
         return endpoint
 
     def change(self, endpoint: Endpoint, settings: dict[str, Any]) -> None:
@@ -67,6 +69,7 @@ class Account:
             endpoint.last_request = self.now
         endpoint.change(settings, self.now)
         self.advance()
+        self.keep()
 
     def delete(self, endpoint: Endpoint) -> None:
         for job in endpoint.jobs.values():
@@ -74,6 +77,7 @@ class Account:
                 job.finish(CANCELLED, self.now)
         endpoint.workers.clear()
         del self.endpoints[endpoint.id]
+        self.keep()
         self.lock.notify_all()
 
     def submit(self, endpoint: Endpoint, job: Job) -> None:

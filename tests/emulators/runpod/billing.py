@@ -56,6 +56,18 @@ class Meter:
             for (begin, owner), amounts in sorted(found.items())
         ]
 
+    def written(self) -> dict[str, Any]:
+        """The whole bill, for JSON."""
+        rows = [[owner, hour.isoformat(), kind, amount] for (owner, hour, kind), amount in self._amounts.items()]
+        return {"seconds": self.seconds, "amounts": rows}
+
+    def read(self, bill: dict[str, Any]) -> None:
+        """The opposite."""
+        seconds = {owner: float(value) for owner, value in bill["seconds"].items()}
+        rows = bill["amounts"]
+        amounts = {(owner, datetime.fromisoformat(hour), kind): float(amount) for owner, hour, kind, amount in rows}
+        self.seconds, self._amounts = defaultdict(float, seconds), defaultdict(float, amounts)
+
 
 def window(now: datetime, query: dict[str, Any]) -> tuple[datetime, datetime]:
     """The span asked for, widened to whole buckets."""

@@ -13,6 +13,20 @@ class Clock:
         self._skipped = 0.0
         self._origin = datetime.now(UTC)
 
+    @property
+    def origin(self) -> datetime:
+        """The date of its beginning."""
+        return self._origin
+
+    def since(self, origin: datetime, at_least: float) -> float:
+        """What a clock of this origin reads now, by the real date; after skips it may be ahead of that already."""
+        return max(at_least, (datetime.now(UTC) - origin).total_seconds())
+
+    def resume(self, origin: datetime, reading: float) -> None:
+        """Go on as the clock that began at `origin`, from this reading."""
+        self._origin, self._skipped = origin, reading
+        self._began = time.monotonic()
+
     def reading(self) -> float:
         return (time.monotonic() - self._began) * self.speed + self._skipped
 

@@ -2,6 +2,8 @@
 
 import secrets
 import threading
+import time
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,9 +18,11 @@ from .endpoint import Endpoint
 from .faults import Fault
 from .jobs import Job
 from .scheduler import Durations
+from .state import StateFile
 from .workers import Worker
 
 TICK = 0.02  # real seconds
+KEEP = 1.0  # real seconds after which the bill is kept, if it has grown
 
 
 class RunPod:
@@ -26,6 +30,7 @@ class RunPod:
 
     `speed`: simulated seconds in a real one; with 0 time stands still but for `skip`. `pull`, `start` and `answer`:
     simulated seconds for a worker's image, its start and each job. `quota`: of workers.max over all endpoints.
+    `state`: a file from which endpoints and the bill are taken up, and in which they are kept. `tick`: real seconds.
     """
 
     def __init__(
@@ -38,9 +43,12 @@ class RunPod:
         answer: float = 1.0,
         key: str | None = None,
         ports: tuple[int, int, int] = (0, 0, 0),
+        state: Path | None = None,
+        tick: float = TICK,
     ) -> None:
         self.key = key or "rpa_" + secrets.token_hex(12)
         self.account = Account(Clock(speed), Durations(pull, start, answer), quota)
+        self._state = StateFile(state, self.account) if state else None
         control, data = Control(self.account, self.key), Data(self.account, self.key)
         applications = (control, data, Admin(self.account))
         self._servers = [_server(port, each) for port, each in zip(ports, applications, strict=True)]
@@ -48,8 +56,11 @@ class RunPod:
         self.control_url, self.data_url = f"{addresses[0]}/v2", f"{addresses[1]}/v2"
         self.admin_url = addresses[2]
         control.data_url = self.data_url
-        self._threads = [threading.Thread(target=each.serve_forever, args=(TICK,)) for each in self._servers]
-        self._threads.append(threading.Thread(target=self._tick))
+        if self._state:
+            self._state.load()
+            self.account.keep = self._state.save
+        self._threads = [threading.Thread(target=each.serve_forever, args=(tick,)) for each in self._servers]
+        self._threads.append(threading.Thread(target=self._tick, args=(tick,)))
         self._stopping = threading.Event()
         for thread in self._threads:
             thread.daemon = True
@@ -66,6 +77,10 @@ class RunPod:
             server.server_close()
         for thread in self._threads:
             thread.join()
+        if self._state:
+            with self.account.lock:
+                self.account.advance()
+                self._state.save()
 
     def __enter__(self) -> Self:
         return self
@@ -148,10 +163,14 @@ class RunPod:
             self.account.clock.skip(seconds)
             self.account.advance()
 
-    def _tick(self) -> None:
-        while not self._stopping.wait(TICK):
+    def _tick(self, seconds: float) -> None:
+        due = 0.0
+        while not self._stopping.wait(seconds):
             with self.account.lock:
                 self.account.advance()
+                if self._state and time.monotonic() >= due:
+                    self._state.save()
+                    due = time.monotonic() + KEEP
 
 
 class _Quiet(WSGIRequestHandler):

@@ -14,6 +14,7 @@ from .account import Account
 HTML = "<html><head><title>{0}</title></head><body><h1>{0}</h1></body></html>"
 TITLES = {422: "Unprocessable Entity"}  # Python has a newer name for it
 PATIENCE = 120.0  # real s for which a reply is held back at most
+REMEMBERED = 100_000  # requests whose lines are kept
 POLICY = '"minute";q=60;w=60, "hour";q=3000;w=3600, "day";q=50000;w=86400'
 LEFT = '"minute";r=59;t=60, "hour";r=2999;t=3600, "day";r=49999;t=86400'
 
@@ -67,6 +68,7 @@ class Plane:
         line = f"{request.method} {request.path}"
         with self.account.lock:
             self.account.requests.append(line)
+            del self.account.requests[:-REMEMBERED]
         response = self._respond(request, line)
         with self.account.lock:
             faults = self.account.faults
