@@ -12,6 +12,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
+# What was seen, by name: numbers, and now and then a text. Fills a sentence in any language.
+Facts = Mapping[str, int | float | Decimal | str]
+
 
 class ScalingKind(StrEnum):
     QUEUE_DELAY = "QUEUE_DELAY"  # another worker when a request waits longer than so many seconds
@@ -132,9 +135,14 @@ class Phase(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """`reason` says what was seen, `advice` what to do about it. Only a probe proves that it really answers."""
+    """`reason` says what was seen, `advice` what to do about it. Only a probe proves that it really answers.
+
+    `code` names the reason for upper layers, which translate by it; `facts` are what its sentence holds.
+    """
 
     phase: Phase
+    code: str
+    facts: Facts
     reason: str
     advice: str
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Final
 
-from .nouns import EndpointSpec, Limits, Price, ScalingKind
+from .nouns import EndpointSpec, Facts, Limits, Price, ScalingKind
 
 HOURS_A_DAY = 24
 LONGEST_IDLE = 3600  # seconds, RunPod's own limit
@@ -27,11 +28,59 @@ class Policy:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """`field` of the spec, or "" for the whole of it."""
+    """`field` of the spec, or "" for the whole of it.
+
+    `code` names the rule for upper layers, which translate by it; `facts` are what its sentences hold.
+    """
 
     field: str
+    code: str
+    facts: Facts
     message: str
     mend: str
+
+
+# Of each code: what is wrong, and what to do about it.
+SENTENCES: Final = {
+    "no_room": (
+        "There is no room for workers: %(wanted)d more are wanted, and %(allotted)d of %(quota)d are allotted.",
+        "Lower the maximum of an endpoint kept in reserve, or retire it.",
+    ),
+    "minimum_unfit": (
+        "The minimum of %(minimum)d workers does not fit the maximum of %(maximum)d.",
+        "Set a minimum from 0 to the maximum; 0 lets it sleep.",
+    ),
+    "no_worker": ("Without a worker it never answers.", "Set a maximum of 1 or more."),
+    "idle_impossible": ("%(seconds)d s idle is outside of what the provider takes.", "Set 1 to %(longest)d s."),
+    "delay_too_short": ("A queue delay of %(seconds)s s is too short.", "Set %(shortest)s s or more."),
+    "requests_impossible": ("%(requests)s requests for a worker cannot be.", "Set a whole number from 1."),
+    "no_image": ("No image is named.", "Name one with a tag other than latest, or with a digest."),
+    "image_not_fixed": (
+        "The image %(image)s names no fixed version: workers may run different ones.",
+        "Name a tag other than latest, or a digest.",
+    ),
+    "no_pool": ("No pool of cards is named.", "Name at least one, such as AMPERE_24."),
+    "no_disk": ("A worker needs a disk for its image and model.", "Set 1 GB or more."),
+    "no_time_limit": ("A request without a limit of time can cost without end.", "Set 1 s or more."),
+    "too_many_workers": ("%(maximum)d workers are more than the %(allowed)d allowed.", "Set %(allowed)d or fewer."),
+    "always_on": (
+        "A minimum of %(minimum)d costs money day and night.",
+        "Set 0: workers start with the first request.",
+    ),
+    "idle_too_long": (
+        "Workers would idle for %(seconds)d s at full price; %(allowed)d s are allowed.",
+        "Set %(allowed)d s or less.",
+    ),
+    "request_too_long": (
+        "A request may take %(seconds)d s; %(allowed)d s are allowed.",
+        "Set %(allowed)d s or less.",
+    ),
+    "pools_not_allowed": ("Pools that are not allowed: %(pools)s.", "Use %(allowed)s."),
+    "over_budget": (
+        "At worst it costs %(worst).2f USD a day; the budget is %(budget).2f USD.",
+        "Allow fewer workers or cheaper cards, or have the budget raised.",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,43 +110,46 @@ def check(spec: EndpointSpec, policy: Policy, price: Price | None = None) -> lis
 def check_quota(spec: EndpointSpec, limits: Limits) -> list[Problem]:
     """Whether the account has room for one more such endpoint. Nothing is said when its quota is not known."""
     left = limits.workers_left
-    if left is None or spec.max_workers <= left:
+    if limits.quota is None or left is None or spec.max_workers <= left:
         return []
-    message = f"{spec.max_workers} workers more are too many: {limits.workers_allotted} of {limits.quota} are allotted."
-    return [Problem("max_workers", message, "Lower the maximum of an endpoint kept in reserve, or retire it.")]
+    facts = {"wanted": spec.max_workers, "allotted": limits.workers_allotted, "quota": limits.quota}
+    return [_problem("max_workers", "no_room", **facts)]
+
+
+def _problem(field: str, code: str, **facts: int | Decimal | str) -> Problem:
+    message, mend = SENTENCES[code]
+    return Problem(field, code, facts, message % facts, mend % facts)
 
 
 def _sound_workers(spec: EndpointSpec) -> Iterator[Problem]:
     if not 0 <= spec.min_workers <= spec.max_workers:
-        message = f"The minimum of {spec.min_workers} workers does not fit the maximum of {spec.max_workers}."
-        yield Problem("min_workers", message, "Set a minimum from 0 to the maximum; 0 lets it sleep.")
+        yield _problem("min_workers", "minimum_unfit", minimum=spec.min_workers, maximum=spec.max_workers)
     if spec.max_workers < 1:
-        yield Problem("max_workers", "Without a worker it never answers.", "Set a maximum of 1 or more.")
+        yield _problem("max_workers", "no_worker")
     if spec.scaling.kind is ScalingKind.QUEUE_DELAY and not 1 <= spec.idle_timeout <= LONGEST_IDLE:
-        message = f"{spec.idle_timeout} s idle is outside of what the provider takes."
-        yield Problem("idle_timeout", message, f"Set 1 to {LONGEST_IDLE} s.")
+        yield _problem("idle_timeout", "idle_impossible", seconds=spec.idle_timeout, longest=LONGEST_IDLE)
     yield from _sound_scaling(spec)
 
 
 def _sound_scaling(spec: EndpointSpec) -> Iterator[Problem]:
     value = spec.scaling.value
     if spec.scaling.kind is ScalingKind.QUEUE_DELAY and not value >= SHORTEST_DELAY:
-        yield Problem("scaling", f"A queue delay of {value:g} s is too short.", f"Set {SHORTEST_DELAY} s or more.")
+        yield _problem("scaling", "delay_too_short", seconds=f"{value:g}", shortest=f"{SHORTEST_DELAY:g}")
     if spec.scaling.kind is ScalingKind.REQUEST_COUNT and (value < 1 or value != int(value)):
-        yield Problem("scaling", f"{value:g} requests for a worker cannot be.", "Set a whole number from 1.")
+        yield _problem("scaling", "requests_impossible", requests=f"{value:g}")
 
 
 def _sound_rest(spec: EndpointSpec) -> Iterator[Problem]:
-    if not _pinned(spec.image):
-        message = f"The image {spec.image or '(none)'} names no fixed version: workers may run different ones."
-        yield Problem("image", message, "Name a tag other than latest, or a digest.")
+    if not spec.image:
+        yield _problem("image", "no_image")
+    elif not _pinned(spec.image):
+        yield _problem("image", "image_not_fixed", image=spec.image)
     if not spec.pools:
-        yield Problem("pools", "No pool of cards is named.", "Name at least one, such as AMPERE_24.")
+        yield _problem("pools", "no_pool")
     if spec.disk_gb < 1:
-        yield Problem("disk_gb", "A worker needs a disk for its image and model.", "Set 1 GB or more.")
+        yield _problem("disk_gb", "no_disk")
     if spec.execution_timeout < 1:
-        message = "A request without a limit of time can cost without end."
-        yield Problem("execution_timeout", message, "Set 1 s or more.")
+        yield _problem("execution_timeout", "no_time_limit")
 
 
 def _pinned(image: str) -> bool:
@@ -109,27 +161,23 @@ def _pinned(image: str) -> bool:
 
 def _allowed_workers(spec: EndpointSpec, policy: Policy) -> Iterator[Problem]:
     if spec.max_workers > policy.max_workers:
-        message = f"{spec.max_workers} workers are more than the {policy.max_workers} allowed."
-        yield Problem("max_workers", message, f"Set {policy.max_workers} or fewer.")
+        yield _problem("max_workers", "too_many_workers", maximum=spec.max_workers, allowed=policy.max_workers)
     if spec.min_workers > 0 and not policy.allow_always_on:
-        message = f"A minimum of {spec.min_workers} costs money day and night."
-        yield Problem("min_workers", message, "Set 0: workers start with the first request.")
+        yield _problem("min_workers", "always_on", minimum=spec.min_workers)
     if spec.idle_timeout > policy.idle_timeout and spec.scaling.kind is ScalingKind.QUEUE_DELAY:
-        message = f"Workers would idle for {spec.idle_timeout} s at full price; {policy.idle_timeout} s are allowed."
-        yield Problem("idle_timeout", message, f"Set {policy.idle_timeout} s or less.")
+        yield _problem("idle_timeout", "idle_too_long", seconds=spec.idle_timeout, allowed=policy.idle_timeout)
 
 
 def _allowed_rest(spec: EndpointSpec, policy: Policy) -> Iterator[Problem]:
     if spec.execution_timeout > policy.execution_timeout:
-        message = f"A request may take {spec.execution_timeout} s; {policy.execution_timeout} s are allowed."
-        yield Problem("execution_timeout", message, f"Set {policy.execution_timeout} s or less.")
+        seconds, allowed = spec.execution_timeout, policy.execution_timeout
+        yield _problem("execution_timeout", "request_too_long", seconds=seconds, allowed=allowed)
     if policy.pools and (other := [pool for pool in spec.pools if pool not in policy.pools]):
-        message = f"Pools that are not allowed: {', '.join(other)}."
-        yield Problem("pools", message, f"Use {', '.join(sorted(policy.pools))}.")
+        named = {"pools": ", ".join(other), "allowed": ", ".join(sorted(policy.pools))}
+        yield _problem("pools", "pools_not_allowed", **named)
 
 
 def _within_budget(spec: EndpointSpec, policy: Policy, price: Price) -> Iterator[Problem]:
     worst = worst_case(spec, price).per_day
     if policy.budget_per_day is not None and worst > policy.budget_per_day:
-        message = f"At worst it costs {worst:.2f} USD a day; the budget is {policy.budget_per_day:.2f} USD."
-        yield Problem("", message, "Allow fewer workers or cheaper cards, or have the budget raised.")
+        yield _problem("", "over_budget", worst=worst, budget=policy.budget_per_day)

@@ -33,7 +33,7 @@ from .nouns import (
     Workers,
 )
 from .patience import Deadline
-from .readiness import ADVICE
+from .readiness import tell
 
 LOOK_LIMIT = 5.0  # seconds for one look at whether it is ready
 
@@ -88,14 +88,21 @@ class SelfHosted(Account):
             raise
         except ProviderUnavailable as error:
             starting = error.sent and not deadline.passed  # somebody is there: vLLM answers 503 until it is loaded
-            phase = Phase.COLD if starting else Phase.DOWN
-            return Readiness(phase, error.message, ADVICE[phase])
+            if starting:
+                return tell(Phase.COLD, "server_starting", detail=_within_a_sentence(error))
+            return tell(Phase.DOWN, "server_down", detail=_within_a_sentence(error))
         except GpuError as error:
-            return Readiness(Phase.DOWN, error.message, ADVICE[Phase.DOWN])
-        if self._model not in served:
-            reason = f"{self._name} serves {', '.join(served) or 'no model'}, not {self._model}."
-            return Readiness(Phase.DOWN, reason, ADVICE[Phase.DOWN])
-        return Readiness(Phase.READY, f"{self._name} serves {self._model}.", ADVICE[Phase.READY])
+            return tell(Phase.DOWN, "server_down", detail=_within_a_sentence(error))
+        return self._told_by(served)
+
+    def _told_by(self, served: list[str]) -> Readiness:
+        """Whether the models that it serves are what it is for."""
+        names = {"name": self._name, "model": self._model}
+        if self._model in served:
+            return tell(Phase.READY, "server_serves", **names)
+        if not served:
+            return tell(Phase.DOWN, "server_empty", **names)
+        return tell(Phase.DOWN, "server_other_model", served=", ".join(served), **names)
 
     def probe(self, ref: str, question: Question) -> ProbeAnswer:
         """Always by the chat route: there is no queue, and no policy of a job."""
@@ -164,3 +171,7 @@ class SelfHosted(Account):
 
     def _refuse(self, what: str) -> NoReturn:
         raise NotSupported(f"{self._name} is a server of our own and cannot {what}.")
+
+
+def _within_a_sentence(error: GpuError) -> str:
+    return error.message.rstrip(".")
