@@ -10,6 +10,7 @@ import signal
 import sys
 from dataclasses import asdict, dataclass, field
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,6 +43,14 @@ class Place:
         if not (control and data and admin):
             raise ValueError("an address without a port")
         return control, data, admin
+
+
+def is_there() -> bool:
+    """Whether the emulator can be started: an image for production has none."""
+    try:
+        return find_spec(EMULATOR) is not None
+    except ImportError:
+        return False
 
 
 def place(data: Path) -> Place:

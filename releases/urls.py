@@ -14,6 +14,8 @@ from releases.views import (
     environment_rows,
     environments,
     gpu_accounts,
+    gpu_endpoints,
+    gpu_logs,
     gpu_orders,
     gpu_settings,
     gpu_spec,
@@ -116,6 +118,14 @@ environment_urls: list[URLPattern | URLResolver] = [
 ]
 
 gpu_urls: list[URLPattern | URLResolver] = [
+    path("gpu/", gpu_endpoints.endpoints, name="gpu_endpoints"),
+    path("gpu/endpoints/<int:number>/", gpu_endpoints.endpoint, name="gpu_endpoint"),
+    path("gpu/endpoints/<int:number>/workers/<str:worker>/log", gpu_logs.worker_log, name="worker_log"),
+    path(
+        "gpu/endpoints/<int:number>/workers/<str:worker>/log-events",
+        gpu_logs.worker_log_events,
+        name="worker_log_events",
+    ),
     path("gpu/accounts/", gpu_accounts.accounts, name="gpu_accounts"),
     path("gpu/accounts/new", gpu_accounts.new_account, name="new_gpu_account"),
     path("gpu/accounts/<int:number>/", gpu_accounts.account, name="gpu_account"),

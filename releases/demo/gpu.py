@@ -27,7 +27,12 @@ RELEASES = (
 
 
 def load(project: Project, machine: Machine, runbooks: dict[str, Runbook], data: Path) -> None:
-    """Make what is missing; the emulator's addresses and key are brought up to date."""
+    """Make what is missing; the emulator's addresses and key are brought up to date.
+
+    Without the emulator, as in an image for production, there is nothing to make.
+    """
+    if not gpu.is_there():
+        return
     place = gpu.place(data)
     Service.objects.get_or_create(
         project=project, key="ai", defaults={"name": "AI", "kind": Service.Kind.AI, "position": 4}
@@ -42,6 +47,9 @@ def load(project: Project, machine: Machine, runbooks: dict[str, Runbook], data:
 
 def _account(project: Project, place: gpu.Place) -> GpuAccount:
     account, _made = GpuAccount.objects.get_or_create(project=project, name=ACCOUNT, defaults={"worker_quota": 5})
+    for row in account.endpoints.exclude(base_url=""):  # a port that was taken is another one now
+        path = row.base_url.removeprefix(account.data_url)
+        account.endpoints.filter(pk=row.pk).update(base_url=f"{place.data_url}{path}")
     account.control_url, account.data_url = place.control_url, place.data_url
     if not account.has_key or secrets.open_sealed(bytes(account.ciphertext)) != place.key:
         account.ciphertext, account.key_version = secrets.seal(place.key), account.key_version + 1

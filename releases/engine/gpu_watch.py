@@ -231,6 +231,9 @@ def _written(row: GpuEndpoint, look: Look, now: datetime) -> dict[str, Any]:
         "minimum": look.minimum,
         "maximum": look.maximum,
         "phase": look.readiness.phase.value,
+        "members": [
+            {"id": each.id, "status": each.status, "card": each.card, "stale": each.stale} for each in workers.members
+        ],
     }
     return seen | ({"waiting_since": row.seen.get("waiting_since") or now.isoformat()} if is_waiting else {})
 

@@ -30,6 +30,7 @@ class AuditEvent(models.Model):
         indexes = [
             models.Index(fields=["deployment", "-sequence"], name="audit_by_deployment"),
             models.Index(fields=["project", "-sequence"], name="audit_by_project"),
+            models.Index(fields=["target_type", "target_id", "-sequence"], name="audit_by_target"),
         ]
 
     def __str__(self) -> str:

@@ -4,4 +4,5 @@ import "./clocks.js";
 import "./keys.js";
 import "./log_pane.js";
 import "./stream.js";
+import "./worker_log.js";
 import "./yaml_editor.js";

@@ -104,8 +104,8 @@ def roll_back(person: Person, number: int) -> dict[str, Any]:
 
 def retire(person: Person, endpoint: dict[str, Any]) -> None:
     """A person types its name; then it is drained and deleted."""
-    page = person.open(f"/gpu/{endpoint['id']}/")
-    form = page.locator(f"form[action='/gpu/{endpoint['id']}/retire']")
+    page = person.open(f"/gpu/endpoints/{endpoint['id']}/")
+    form = page.locator(f"form[action='/gpu/endpoints/{endpoint['id']}/retire']")
     form.locator("input[name=confirm_name]").fill(endpoint["name"])
     form.locator("button").click()
     expect(page.locator("main")).to_contain_text("Retired", timeout=LONG)
