@@ -74,10 +74,10 @@ def _days(row: GpuEndpoint, now: datetime, zone: ZoneInfo) -> Chart:
     return _chart(_("Cost by the day"), "USD", costs, "%m-%d", (_("billed"), marks))
 
 
-def cold_starts(proofs: Iterable[GpuProof]) -> Chart:
+def cold_starts(proofs: Iterable[GpuProof], zone: ZoneInfo) -> Chart:
     """How long the first answer took each time that no worker was ready, oldest first."""
     cold = [proof for proof in reversed(list(proofs)) if proof.was_cold and proof.first is not None]
-    points = [(proof.at, float(proof.first or 0)) for proof in cold]
+    points = [(proof.at.astimezone(zone), float(proof.first or 0)) for proof in cold]
     return _chart(_("Cold starts"), "s", points, "%m-%d %H:%M")
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from django.core.paginator import Paginator
 from django.db.models import Case, F, IntegerField, QuerySet, Sum, Value, When
@@ -121,7 +122,7 @@ def _history(request: HttpRequest, found: GpuEndpoint) -> dict[str, Any]:
     return {
         "charts": gpu_charts.of(found, clock.now()),
         "proofs": proofs,
-        "starts": gpu_charts.cold_starts(proofs),
+        "starts": gpu_charts.cold_starts(proofs, ZoneInfo(found.environment.zone)),
         "diff": gpu_spec_diff.between(found, gpu_spec_diff.other(found, others, request.GET.get("beside", ""))),
         "others": others,
         "events": _events(found),
