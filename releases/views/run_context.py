@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from django.templatetags.static import static
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, pgettext, pgettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from releases import lifecycle
 from releases.engine import undoing
@@ -13,16 +13,10 @@ from releases.models import Deployment, Phase, Recovery, Step
 from releases.probes.clock import Downtime, downtime
 from releases.templatetags.figures import clock as as_clock
 from releases.views import rail_context, recovery, step_context
+from releases.views.flow_words import under, under_emergency
 from releases.views.run_state import HALTED, Run
 from releases.way_back import WayBack
 
-SUBTITLES: Final = {
-    Phase.PREPARE: pgettext_lazy("flow", "Back up the DB"),
-    Phase.STOP: pgettext_lazy("flow", "Maintenance on"),
-    Phase.REPLACE: pgettext_lazy("flow", "New code and DB"),
-    Phase.VERIFY: pgettext_lazy("flow", "Check from inside"),
-    Phase.FINISH: pgettext_lazy("flow", "Service open"),
-}
 SIGNS: Final = {
     lifecycle.RUNNING: "▶",
     lifecycle.CANCELLING: "■",
@@ -167,7 +161,8 @@ def _opens_at(run: Run, down: Downtime) -> str:
 def flow(run: Run) -> list[dict[str, Any]]:
     """The five boxes of the procedure's flowchart."""
     return [
-        {"title": phase.label, "subtitle": str(SUBTITLES[phase]), "state": run.phase_status(phase)} for phase in Phase
+        {"title": phase.label, "subtitle": under(run.deployment, phase), "state": run.phase_status(phase)}
+        for phase in Phase
     ]
 
 
@@ -179,7 +174,7 @@ def branch(run: Run, found: Recovery | None) -> dict[str, Any]:
     return {
         "title": _("Emergency recovery"),
         "short": pgettext("flow", "Emergency"),
-        "subtitle": _("Restore the backup"),
+        "subtitle": under_emergency(run.deployment),
         "state": state,
     }
 
