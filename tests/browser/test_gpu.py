@@ -107,6 +107,7 @@ def roll_back(person: Person, number: int) -> dict[str, Any]:
 def retire(person: Person, endpoint: dict[str, Any]) -> None:
     """A person types its name; then it is drained and deleted."""
     page = person.open(f"/gpu/endpoints/{endpoint['id']}/")
+    page.locator("summary", has_text="Retire").click()
     form = page.locator(f"form[action='/gpu/endpoints/{endpoint['id']}/retire']")
     form.locator("input[name=confirm_name]").fill(endpoint["name"])
     form.locator("button").click()
