@@ -6,19 +6,22 @@ from typing import Any
 
 from .billing import Meter
 from .clock import Clock
+from .container import Containers
 from .endpoint import Endpoint, new_id
 from .faults import Fault, Faults
 from .jobs import CANCELLED, DONE, Job
 from .scheduler import Durations, Scheduler
+from .sdk import SdkScheduler
 
 
 class Account:
     """Whoever reads or changes it holds `lock` and calls `advance` first.
 
-    `quota`: what workers.max of all endpoints may sum up to. `violations`: replies that broke the API's description.
+    `quota`: what workers.max of all endpoints may sum up to. `containers`: workers are real processes, which these
+    are; without it they are numbers alone. `violations`: replies that broke the API's description.
     """
 
-    def __init__(self, clock: Clock, durations: Durations, quota: int) -> None:
+    def __init__(self, clock: Clock, durations: Durations, quota: int, containers: Containers | None = None) -> None:
         self.lock = threading.Condition(threading.RLock())
         self.clock = clock
         self.quota = quota
@@ -30,14 +33,18 @@ class Account:
         self.violations: list[str] = []
         self.requests: list[str] = []
         self.keep: Callable[[], None] = lambda: None  # called once endpoints have changed
-        self._scheduler = Scheduler(durations, self.faults)
+        self.scheduler = (
+            SdkScheduler(durations, self.faults, containers, clock) if containers else Scheduler(durations, self.faults)
+        )
 
     def advance(self) -> None:
-        """Bring everything to the clock's reading, from event to event."""
+        """Bring everything to the clock's reading, from event to event. Nothing happens any more once it is closed."""
+        if not self.open:
+            return
         target = self.clock.reading()
         self._settle()
         while self.now < target:
-            upcoming = (at for each in self.endpoints.values() for at in self._scheduler.events(each) if at > self.now)
+            upcoming = (at for each in self.endpoints.values() for at in self.scheduler.events(each) if at > self.now)
             reached = min(min(upcoming, default=target), target)
             self.meter.add(self.endpoints.values(), self.now, reached)
             self.now = reached
@@ -46,7 +53,8 @@ class Account:
 
     def _settle(self) -> None:
         for endpoint in self.endpoints.values():
-            self._scheduler.settle(endpoint, self.now)
+            self.scheduler.settle(endpoint, self.now)
+        self.scheduler.tidy(self.endpoints.values())
 
     def wait(self, done: Callable[[], bool], seconds: float) -> bool:
         """Until `done`, for at most this many simulated seconds. Lets go of the lock meanwhile."""
@@ -78,7 +86,7 @@ class Account:
         endpoint.workers.clear()
         del self.endpoints[endpoint.id]
         self.keep()
-        self.lock.notify_all()
+        self.advance()
 
     def submit(self, endpoint: Endpoint, job: Job) -> None:
         endpoint.jobs[job.id] = job
@@ -88,7 +96,7 @@ class Account:
     def cancel(self, endpoint: Endpoint, job: Job) -> None:
         if job.status not in DONE:
             job.finish(CANCELLED, self.now)
-            self._scheduler.release(endpoint, job, self.now)
+            self.scheduler.release(endpoint, job, self.now)
             self.advance()
 
     def retry(self, endpoint: Endpoint, job: Job) -> None:

@@ -1,7 +1,7 @@
 """The port of the tests alone: what goes wrong, the time, and everything there is."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from werkzeug.routing import Map, Rule
@@ -9,10 +9,10 @@ from werkzeug.wrappers import Request, Response
 
 from .account import Account
 from .faults import KINDS, Fault
-from .web import Plane, Problem, body_of, reply
+from .web import Backstage, Problem, body_of, reply
 
 
-class Admin(Plane):
+class Admin(Backstage):
     """POST /faults {kind, ...}; GET /faults; DELETE /faults[?kind=]; POST /skip {seconds}; GET /state. No key."""
 
     name = "admin"
@@ -28,11 +28,6 @@ class Admin(Plane):
 
     def __init__(self, account: Account) -> None:
         super().__init__(account, "")
-
-    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        """Without the faults that strike requests, and without a trace in the list of requests."""
-        request = Request(environ)
-        return self._respond(request, "")(environ, start_response)
 
     def call(self, operation: str, request: Request, arguments: Mapping[str, Any]) -> Response:
         with self.account.lock:

@@ -66,8 +66,8 @@ class Data(Plane):
         return reply(job.view())
 
     def stream(self, request: Request, endpoint: Endpoint, job: Job) -> Response:
-        """All of the output at once, when it is there."""
-        parts = [{"output": part} for part in job.output or []]
+        """All of the output that is there."""
+        parts = [{"output": part} for part in job.parts or job.output or []]
         return reply({"status": job.status, "stream": parts})
 
     def cancel(self, request: Request, endpoint: Endpoint, job: Job) -> Response:

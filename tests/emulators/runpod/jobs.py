@@ -29,6 +29,7 @@ class Job:
     error: str | None = None
     worker: str | None = None
     retries: int = field(default=0)
+    parts: list[Any] = field(default_factory=list)  # of the output, as they come from a process
 
     @property
     def ends(self) -> float:
@@ -48,6 +49,7 @@ class Job:
         """Back into the queue under the same id, as `retry` puts it there."""
         self.status, self.queued, self.retries = WAITING, now, self.retries + 1
         self.started = self.finished = self.output = self.error = self.worker = None
+        self.parts = []
 
     def view(self) -> dict[str, Any]:
         shown: dict[str, Any] = {"id": self.id, "status": self.status}

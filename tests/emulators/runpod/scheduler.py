@@ -1,7 +1,7 @@
 """What the platform does with an endpoint by itself: jobs end, workers start and go, the scaler adds some."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from .catalog import CPU_PRICE, PRICES, eligible
@@ -14,6 +14,10 @@ from .workers import IDLE, INITIALIZING, READY, RUNNING, THROTTLED, UNHEALTHY, W
 INIT_TIMEOUT = 420.0  # s that a start may take unless RUNPOD_INIT_TIMEOUT says another
 CRASH_PAUSE = 10.0  # s between a crash and the next start
 FEWER_AFTER, NONE_AFTER = 3 * 86400.0, 7 * 86400.0  # s without requests until workers.max becomes 2, then 0
+CRASH = "CUDA error: the provided PTX was compiled with an unsupported toolchain"
+ENGINE_DEAD = "vLLM is not running: connection refused (127.0.0.1:8000)"  # to who asks
+ENGINE_LOST = "ERROR EngineDeadError: EngineCore encountered an issue"  # in the log
+TOO_SLOW = "worker took too long to start"
 FIRST_TO_GO = (THROTTLED, UNHEALTHY, INITIALIZING, IDLE, RUNNING)
 
 
@@ -78,12 +82,18 @@ class Scheduler:
         endpoint.counts[job.status] += 1
         self.release(endpoint, job, now)
 
+    def _begin(self, worker: Worker, job: Job, now: float, length: float) -> None:
+        job.status, job.started, job.worker, job.length = WORKING, now, worker.id, length
+        worker.jobs.append(job)
+        if worker.status == IDLE:
+            worker.become(RUNNING, now)
+
     def _answer(self, endpoint: Endpoint, job: Job, now: float) -> None:
         worker = endpoint.worker(job.worker or "")
         if self.faults.of("engine_dead", endpoint.names):
-            job.finish(FAILED, now, error="vLLM is not running: connection refused (127.0.0.1:8000)")
+            job.finish(FAILED, now, error=ENGINE_DEAD)
             if worker:
-                worker.say(now, "ERROR EngineDeadError: EngineCore encountered an issue")
+                worker.say(now, ENGINE_LOST)
             return
         try:
             nonsense = self.faults.of("wrong_answers", endpoint.names) is not None
@@ -110,13 +120,12 @@ class Scheduler:
             worker = min(ready, key=lambda w: len(w.jobs), default=None)
             if worker is None or len(worker.jobs) >= endpoint.max_concurrency:
                 return
-            job.status, job.started, job.worker = WORKING, now, worker.id
-            job.length = self.durations.answer + (slower.seconds if slower else 0)
-            worker.jobs.append(job)
-            if worker.status == IDLE:
-                worker.become(RUNNING, now)
+            self._begin(worker, job, now, self.durations.answer + (slower.seconds if slower else 0))
 
     # Workers
+
+    def tidy(self, endpoints: Iterable[Endpoint]) -> None:
+        """After all of them are settled: what belongs to workers that are gone, goes too. Here there is nothing."""
 
     def _wake_workers(self, endpoint: Endpoint, now: float) -> None:
         full = self.faults.of("no_capacity", endpoint.names)
@@ -149,12 +158,18 @@ class Scheduler:
         if crash or worker.too_slow:
             if crash:
                 self.faults.use(crash)
-                worker.say(now, "RuntimeError: CUDA error: the provided PTX was compiled with an unsupported toolchain")
-            worker.say(now, "worker exited with exit code 1" if crash else "worker took too long to start", "system")
-            worker.become(UNHEALTHY, now, now + CRASH_PAUSE)
+                worker.say(now, f"RuntimeError: {CRASH}")
+            self._fall(worker, now, "worker exited with exit code 1" if crash else TOO_SLOW)
             return
-        worker.started = now
         worker.say(now, "Application startup complete.")
+        self._ready(worker, now)
+
+    def _fall(self, worker: Worker, now: float, why: str) -> None:
+        worker.say(now, why, "system")
+        worker.become(UNHEALTHY, now, now + CRASH_PAUSE)
+
+    def _ready(self, worker: Worker, now: float) -> None:
+        worker.started = now
         worker.say(now, "Worker ready.")
         worker.become(IDLE, now)
 

@@ -1,4 +1,4 @@
-"""The emulator as a whole: one account behind three ports on loopback, and a clock that ticks."""
+"""The emulator as a whole: one account behind its ports on loopback, and a clock that ticks."""
 
 import secrets
 import threading
@@ -12,6 +12,7 @@ from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from .account import Account
 from .admin import Admin
 from .clock import Clock
+from .container import Containers
 from .control import Control
 from .data import Data
 from .endpoint import Endpoint
@@ -19,6 +20,7 @@ from .faults import Fault
 from .jobs import Job
 from .scheduler import Durations
 from .state import StateFile
+from .worker_port import WorkerPort
 from .workers import Worker
 
 TICK = 0.02  # real seconds
@@ -28,14 +30,16 @@ KEEP = 1.0  # real seconds after which the bill is kept, if it has grown
 class RunPod:
     """RunPod Serverless until `stop`, or as a context manager, which also fails if a reply broke the description.
 
-    `speed`: simulated seconds in a real one; with 0 time stands still but for `skip`. `pull`, `start` and `answer`:
-    simulated seconds for a worker's image, its start and each job. `quota`: of workers.max over all endpoints.
+    `speed`: simulated seconds in a real one, 50 unless given; with 0 time stands still but for `skip`. `pull`, `start`
+    and `answer`: simulated seconds for a worker's image, its start and each job. `quota`: of workers.max over all
+    endpoints. `sdk_workers`: real processes with the `runpod` SDK do the jobs. What they do lasts as long as it lasts,
+    so `speed` is 1 unless given, a start takes 2 s more or so, and `answer` says nothing.
     `state`: a file from which endpoints and the bill are taken up, and in which they are kept. `tick`: real seconds.
     """
 
     def __init__(
         self,
-        speed: float = 50.0,
+        speed: float | None = None,
         *,
         quota: int = 5,
         pull: float = 2.0,
@@ -45,17 +49,25 @@ class RunPod:
         ports: tuple[int, int, int] = (0, 0, 0),
         state: Path | None = None,
         tick: float = TICK,
+        sdk_workers: bool = False,
     ) -> None:
+        if sdk_workers and speed is not None and speed <= 0:
+            raise ValueError("processes live in a time that passes: speed must be above 0")
+        clock = Clock((1.0 if sdk_workers else 50.0) if speed is None else speed)
+        self._containers = Containers() if sdk_workers else None
         self.key = key or "rpa_" + secrets.token_hex(12)
-        self.account = Account(Clock(speed), Durations(pull, start, answer), quota)
+        self.account = Account(clock, Durations(pull, start, answer), quota, self._containers)
         self._state = StateFile(state, self.account) if state else None
         control, data = Control(self.account, self.key), Data(self.account, self.key)
-        applications = (control, data, Admin(self.account))
-        self._servers = [_server(port, each) for port, each in zip(ports, applications, strict=True)]
+        planes = (control, data, Admin(self.account))
+        self._servers = [_server(port, each) for port, each in zip(ports, planes, strict=True)]
         addresses = [f"http://127.0.0.1:{server.port}" for server in self._servers]
         self.control_url, self.data_url = f"{addresses[0]}/v2", f"{addresses[1]}/v2"
         self.admin_url = addresses[2]
         control.data_url = self.data_url
+        if self._containers:
+            self._servers.append(_server(0, WorkerPort(self.account)))
+            self._containers.url = f"http://127.0.0.1:{self._servers[-1].port}"
         if self._state:
             self._state.load()
             self.account.keep = self._state.save
@@ -70,6 +82,7 @@ class RunPod:
         """The ports refuse connections from now on; whoever waits for a reply gets it at once."""
         self._stopping.set()
         with self.account.lock:
+            self.account.advance()
             self.account.open = False
             self.account.lock.notify_all()
         for server in self._servers:
@@ -77,9 +90,10 @@ class RunPod:
             server.server_close()
         for thread in self._threads:
             thread.join()
+        if self._containers:
+            self._containers.close()
         if self._state:
             with self.account.lock:
-                self.account.advance()
                 self._state.save()
 
     def __enter__(self) -> Self:

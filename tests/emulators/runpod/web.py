@@ -1,4 +1,4 @@
-"""What both ports have in common: the key, problems, faults that strike a request, and the search for a handler."""
+"""What the ports have in common: the key, problems, faults that strike a request, and the search for a handler."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -112,4 +112,16 @@ class Plane:
                     return Problem(fault.status, "internal error").response()
                 page = HTML.format(f"{fault.status} {HTTPStatus(fault.status).phrase}")
                 return Response(page, status=fault.status, content_type="text/html")
+        return None
+
+
+class Backstage(Plane):
+    """What users of the API do not see: no faults strike it, it leaves no trace in the list of requests."""
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        request = Request(environ)
+        request.get_data()
+        return self._respond(request, "")(environ, start_response)
+
+    def _struck(self, line: str) -> Response | None:
         return None
