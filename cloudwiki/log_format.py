@@ -28,7 +28,7 @@ def logging_settings(*, json: bool, colours: bool, level: str) -> dict[str, Any]
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
-    renderers: list[Processor] = [structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0)]
+    renderers: list[Processor] = [_readable(colours)]
     if json:
         renderers = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
     return {
@@ -49,3 +49,9 @@ def logging_settings(*, json: bool, colours: bool, level: str) -> dict[str, Any]
             **{name: {"level": "WARNING"} for name in TALKATIVE},
         },
     }
+
+
+def _readable(colours: bool) -> Processor:
+    """Where the `rich` package is about, structlog's own tracebacks show every frame's variables, secrets with them."""
+    plain = structlog.dev.plain_traceback
+    return structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0, exception_formatter=plain)

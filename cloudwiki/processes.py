@@ -27,6 +27,7 @@ def web() -> int:
             host=settings.CLOUDWIKI_HOST,
             port=settings.CLOUDWIKI_PORT,
             lifespan="off",
+            ws="none",  # Django has none, whatever package for them is about
             log_config=None,
             server_header=False,
             timeout_graceful_shutdown=settings.CLOUDWIKI_GRACEFUL_SECONDS,
