@@ -53,6 +53,7 @@ ROWLESS = {
     "audit/",
     "audit/verify",
     "backups/",
+    "gpu/",
     "gpu/accounts/",
     "gpu/accounts/new",
     "api/releases",
@@ -65,6 +66,9 @@ ROWLESS = {
 SYSTEM = {"system/", "metrics"}
 # Read by a thread of its own, which sees only what is committed: test_the_stream_is_for_members.
 STREAM = "deployments/<int:number>/events"
+# The same, with a provider behind it: tests/engine/gpu/test_log_stream.py.
+WORKER_STREAM = "gpu/endpoints/<int:number>/workers/<str:worker>/log-events"
+STREAMS = {STREAM, WORKER_STREAM}
 # What a viewer may GET; any other address with a row is a POST that needs a right.
 READABLE = {
     "deployments/<int:number>/",
@@ -81,6 +85,9 @@ READABLE = {
     "environments/<int:number>/backups",
     "environments/<int:number>/gpu",
     "gpu/accounts/<int:number>/",
+    "gpu/endpoints/<int:number>/",
+    "gpu/endpoints/<int:number>/workers/<str:worker>/log",
+    "gpu/endpoints/<int:number>/workers/<str:worker>/log-events",
     "backups/<int:number>/",
     "projects/<int:number>/compatibility",
     "api/deployments/<int:number>",
@@ -141,6 +148,7 @@ def rows(world: World) -> dict[str, int]:
             environment=world.environment,
             account=GpuAccount.objects.create(project=world.project, name="watched"),
             name="qwen-r1",
+            ref="def456",
         ).pk,
         "recoveries": Recovery.objects.create(
             deployment=deployment, rule="person", reason="now", asked_by=world.requester, starts_at=clock.now()
@@ -168,6 +176,7 @@ def rows(world: World) -> dict[str, int]:
             environment=world.environment,
             account=GpuAccount.objects.create(project=world.project, name="team"),
             name="shop-production-v1-1",
+            ref="abc123",
         ).pk,
         "variables": Variable.objects.create(environment=world.environment, name="db_name", value="x").pk,
         "windows": DeployWindow.objects.create(
@@ -180,7 +189,7 @@ def address(pattern: str, rows: dict[str, int]) -> str:
     words = pattern.split("/")
     kind = words[1] if words[0] in {"api", "gpu"} else words[0]
     path = pattern.replace("<int:number>", str(rows[kind])).replace("<number>", str(rows[kind]))
-    return f"/{path}"
+    return f"/{path.replace('<str:worker>', 'worker-1')}"
 
 
 def client_of(user: User | None) -> Client:
@@ -233,7 +242,7 @@ def test_nobody_gets_in_without_logging_in(pattern: str, method: str, rows: dict
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_people_of_other_projects_find_nothing(pattern: str, method: str, rows: dict[str, int], world: World) -> None:
     answer = send(client_of(world.outsider), pattern, address(pattern, rows), method)
-    if pattern == STREAM and method == "GET":
+    if pattern in STREAMS and method == "GET":
         assert answer.status_code != 200  # what it answers to outsiders: test_the_stream_is_for_members
         return
     assert answer.status_code in {404, 405, 422}
@@ -249,7 +258,7 @@ def test_a_viewer_may_read_and_nothing_else(pattern: str, rows: dict[str, int], 
     read = send(client, pattern, path, "GET").status_code
     write = send(client, pattern, path, "POST").status_code
     if normal(pattern) in READABLE:
-        assert read == 200 or pattern == STREAM
+        assert read == 200 or pattern in STREAMS
         assert write == 405
     else:
         assert read == (403 if normal(pattern) in FORMS else 405)
