@@ -13,7 +13,8 @@ from releases.models import Deployment, Environment, GpuAccount, GpuEndpoint, Gp
 
 def spec_of(release: Release) -> GpuSpec | None:
     """The GPU part of a release; None for one of software."""
-    return GpuSpec.objects.filter(release=release).first()
+    found: GpuSpec | None = getattr(release, "gpu", None)
+    return found
 
 
 def settings_of(environment: Environment) -> GpuSettings:

@@ -10,11 +10,10 @@ from releases.permissions import Need
 
 def undoable_there(user: User, environments: Iterable[int]) -> dict[int, int]:
     """By environment the deployment that the person could roll back now; two queries, however many there are."""
-    return _operable(user, undoing.standing(environments))
+    return _operable(permissions.projects(user, Need.OPERATE), undoing.standing(environments))
 
 
-def _operable(user: User, rows: Mapping[int, Deployment]) -> dict[int, int]:
-    operable = permissions.projects(user, Need.OPERATE)
+def _operable(operable: set[int], rows: Mapping[int, Deployment]) -> dict[int, int]:
     return {
         number: row.pk for number, row in rows.items() if row.is_finished and row.environment.project_id in operable
     }
@@ -23,5 +22,6 @@ def _operable(user: User, rows: Mapping[int, Deployment]) -> dict[int, int]:
 def undoable(user: User, deployments: Iterable[Deployment]) -> set[int]:
     """Those of a list that the person could roll back now."""
     environments = {deployment.environment_id for deployment in deployments}
-    endpoints = _operable(user, gpu_undoing.standing(environments))
-    return {*undoable_there(user, environments).values(), *endpoints.values()}
+    operable = permissions.projects(user, Need.OPERATE)
+    found = [_operable(operable, rows) for rows in (undoing.standing(environments), gpu_undoing.standing(environments))]
+    return {number for rows in found for number in rows.values()}

@@ -357,7 +357,7 @@ def test_the_queries_do_not_grow_with_the_steps(
     for n in range(count // 2):
         run.do(f"s{n}")
     check_queries(world, run.deployment, django_assert_num_queries, 25)
-    check_queries(world, world.draft(), django_assert_num_queries, 32)
+    check_queries(world, world.draft(), django_assert_num_queries, 33)
 
 
 class TestListAndNew:
@@ -411,7 +411,7 @@ class TestListAndNew:
         for _round in range(2):
             for _draft in range(3):
                 world.draft()
-            with django_assert_num_queries(9):
+            with django_assert_num_queries(10):
                 client.get(address)
 
 
