@@ -8,7 +8,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from releases import secrets
-from releases.gpu.errors import GpuError, KeyRefused
+from releases.gpu.errors import KeyRefused
 from releases.gpu.patience import Stop, never
 from releases.gpu.provider import Provider
 from releases.gpu.runpod import CONTROL, DATA, RunPod
@@ -56,7 +56,6 @@ def key_of(account: GpuAccount) -> str:
         raise KeyRefused(str(problem)) from problem
 
 
-def note_problem(account: GpuAccount, error: GpuError | None) -> None:
-    """Keep whether the account could be used just now."""
-    said = error.message[:500] if error else ""
-    GpuAccount.objects.filter(pk=account.pk).update(checked_at=Now(), problem=said)
+def note_problem(account: GpuAccount, said: str = "") -> None:
+    """Keep whether the account could be used just now; "": it could."""
+    GpuAccount.objects.filter(pk=account.pk).update(checked_at=Now(), problem=said[:500])

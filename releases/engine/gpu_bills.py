@@ -16,6 +16,7 @@ from django.db.models import Q, QuerySet, Sum
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from releases.actions import gpu_words
 from releases.endpoints import accounts, alarms, strangers
 from releases.engine import clock, handover
 from releases.gpu.errors import EndpointGone, GpuError
@@ -64,7 +65,7 @@ def _read_account(account: GpuAccount, rows: list[GpuEndpoint], now: datetime) -
             strangers.note(account, provider)
     except GpuError as error:
         log.info("bills left for later", account=account.pk, error=error.message)
-        accounts.note_problem(account, error)
+        accounts.note_problem(account, gpu_words.told(error))
 
 
 def _read(row: GpuEndpoint, provider: Provider, now: datetime) -> None:

@@ -12,6 +12,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
+from releases.actions import gpu_words
 from releases.endpoints import accounts, alarms
 from releases.engine import gpu_gone, gpu_rules, handover
 from releases.gpu.errors import EndpointGone, GpuError
@@ -51,7 +52,7 @@ def _check(rules: GpuSettings, now: datetime) -> bool:
                     _look(row, provider, now)
         except GpuError as error:
             log.info("daily check of GPU endpoints put off", account=account.pk, error=error.message)
-            accounts.note_problem(account, error)
+            accounts.note_problem(account, gpu_words.told(error))
             is_done = False
     return is_done
 

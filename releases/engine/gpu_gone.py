@@ -11,6 +11,7 @@ from releases.gpu.provider import Provider
 from releases.models import EndpointState, GpuEndpoint
 
 KEPT: Final = frozenset({EndpointState.STANDBY, EndpointState.RETAINED})
+SEEN: Final = {"phase": "gone"}
 MAKING: Final = frozenset({EndpointState.CREATING, EndpointState.TESTING})
 
 
@@ -19,7 +20,8 @@ def note(row: GpuEndpoint, provider: Provider) -> bool:
     if any(endpoint.id == row.ref for endpoint in provider.list_all()):
         return False
     now = clock.now()
-    GpuEndpoint.objects.filter(pk=row.pk).update(watched_at=now, seen={"phase": "gone"}, unhealthy_looks=0)
+    GpuEndpoint.objects.filter(pk=row.pk).update(watched_at=now, seen=SEEN, unhealthy_looks=0)
+    row.refresh_from_db(fields=["state"])
     if row.state in KEPT or (row.state in MAKING and gpu_rules.is_left_over(row, now)):
         states.become(row, EndpointState.FAILED, THE_SYSTEM)
     said = _("It is not at the provider any more: it was deleted there by hand, or the key is of another account.")

@@ -29,11 +29,14 @@ def look_for(row: GpuEndpoint, provider: Provider) -> None:
     Raises what the provider says.
     """
     now = clock.now()
-    is_young, is_old = row.created_at > now - OLD_ENOUGH, row.created_at < now - GIVEN_UP
     looked = row.watched_at is not None and row.watched_at > now - LOOK_AGAIN
-    if is_young or looked or (is_old and row.watched_at) or not gpu_rules.is_left_over(row, now, timedelta()):
+    given_up = row.watched_at is not None and row.created_at < now - GIVEN_UP
+    is_young = row.created_at > now - OLD_ENOUGH
+    if looked or given_up or is_young or not gpu_rules.is_left_over(row, now, timedelta()):
         return
     found = named_like(row, provider)
+    if not found and may_come(row):
+        return
     GpuEndpoint.objects.filter(pk=row.pk).update(watched_at=now)
     if not found:
         _missing(row)
@@ -41,6 +44,12 @@ def look_for(row: GpuEndpoint, provider: Provider) -> None:
     if _record(row, found[0]):
         stopping.order(row, EndpointOrder.STOP, _("Its deployment ended before its id was known here."), THE_SYSTEM)
     _stop_twins(row, found[1:], provider)
+
+
+def may_come(row: GpuEndpoint) -> bool:
+    """A creation without a reply may still make it."""
+    ended = row.deployment.finished_at if row.deployment else None
+    return max(row.created_at, ended or row.created_at) > clock.now() - OLD_ENOUGH
 
 
 def named_like(row: GpuEndpoint, provider: Provider) -> list[Endpoint]:

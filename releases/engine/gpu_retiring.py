@@ -52,6 +52,8 @@ def retire(row: GpuEndpoint) -> None:
 def _remove(row: GpuEndpoint, provider: Provider) -> None:
     """Raises NotYet, and what the provider says."""
     refs = [row.ref] if row.ref else [endpoint.id for endpoint in gpu_orphans.named_like(row, provider)]
+    if not refs and gpu_orphans.may_come(row):
+        raise NotYet(_("Its creation may still be at work, so it is looked for by its name for some minutes."))
     for ref in refs:
         try:
             _drain(row, ref, provider)

@@ -23,7 +23,7 @@ NOT_STOPPED: Final = timedelta(minutes=3)  # after which an order to stop that i
 IN_USE: Final = frozenset({EndpointState.STANDBY, EndpointState.ACTIVE, EndpointState.RETAINED})
 UNFINISHED: Final = frozenset({EndpointState.CREATING, EndpointState.TESTING, EndpointState.FAILED})
 # What a look decides; other kinds are the bills' and the daily check's.
-KINDS: Final = frozenset({"broken", "capacity", "gone", "not_stopped", "price", "stopped", "unseen"})
+KINDS: Final = frozenset({"broken", "capacity", "crashing", "gone", "not_stopped", "price", "stopped", "unseen"})
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Finding:
 def judge(row: GpuEndpoint, look: Look, now: datetime) -> Finding:
     """All that is wrong with it. The row is as it was written after the look."""
     alarms = dict(_about(row, look, now))
-    stop = "" if look.is_closed else _why_stop(row, now)
+    stop = "" if look.is_closed else _why_stop(row, look, now)
     if stop:
         alarms["stopped"] = _("The cost guard stops it: %s") % stop
     elif "stopped" in row.alarms and (row.stopped_at or row.order == EndpointOrder.STOP):
@@ -64,6 +64,8 @@ def judge(row: GpuEndpoint, look: Look, now: datetime) -> Finding:
 def _about(row: GpuEndpoint, look: Look, now: datetime) -> Iterator[tuple[str, str]]:
     if said := capacity(row, look.minimum, look.maximum):
         yield "capacity", said
+    if row.unhealthy_looks >= CRASH_LOOKS and _still_answers(row, look):
+        yield "crashing", _("Some of its workers crash again and again, and others answer. Read the worker's log.")
     if look.readiness.phase is Phase.BROKEN_IMAGE:
         yield "broken", _("Its workers look ready and take no request: the image does not ask for jobs. Stop it.")
     if row.price is None:
@@ -117,8 +119,8 @@ def _is_active(row: GpuEndpoint) -> bool:
 # Why the spend must end
 
 
-def _why_stop(row: GpuEndpoint, now: datetime) -> str:
-    if row.unhealthy_looks >= CRASH_LOOKS:
+def _why_stop(row: GpuEndpoint, look: Look, now: datetime) -> str:
+    if row.unhealthy_looks >= CRASH_LOOKS and not _still_answers(row, look):
         return (
             _(
                 "Its workers were unhealthy in %s looks in a row: a crash loop, which may cost and answers nothing. "
@@ -132,6 +134,11 @@ def _why_stop(row: GpuEndpoint, now: datetime) -> str:
     if said and _is_active(row) and _others_go_first(row, now):
         return ""
     return said
+
+
+def _still_answers(row: GpuEndpoint, look: Look) -> bool:
+    """It has the traffic and some healthy workers: to stop it would do more harm than those that crash."""
+    return _is_active(row) and look.workers.ready > 0
 
 
 def is_left_over(row: GpuEndpoint, now: datetime, after: timedelta = LEFT_OVER) -> bool:

@@ -37,6 +37,7 @@ STOP_SECONDS: Final = 20.0  # for stopping one endpoint; what is left then is tr
 SIDE_BY_SIDE: Final = 4  # endpoints of one account
 ACCOUNTS: Final = 32  # at once
 ABANDONED: Final = timedelta(minutes=3)  # after which another worker looks: longer than a look with a stop takes
+GONE: Final = timedelta(minutes=10)  # between looks at whether one that was gone is there again
 PRICED: Final = timedelta(hours=1)  # after which the price is read again
 # Intervals that one look stands for at most. After an outage of ours nobody knows what ran meanwhile: what is seen now
 # is not taken for all of it, since that would invent cost and stop what is in use. The bill tells the rest (gpu_bills).
@@ -62,6 +63,7 @@ def _due(now: datetime) -> list[tuple[int, int]]:
     """Account and number of what was not looked at for half an interval; what was not for longest comes first."""
     before = now - timedelta(seconds=settings.GPU_WATCH_SECONDS / 2)
     is_due = Q(watched_at__isnull=True) | Q(watched_at__lte=before)
+    is_due &= ~Q(seen=gpu_gone.SEEN) | Q(watched_at__lte=now - GONE)
     rows = GpuEndpoint.objects.living().filter(_is_free(now), is_due)
     rows = rows.exclude(account__provider=GpuAccount.Provider.SELF_HOSTED)
     return list(rows.order_by(F("watched_at").asc(nulls_first=True), "pk").values_list("account", "pk"))
@@ -95,15 +97,17 @@ def _watch_account(number: int, endpoints: list[int]) -> None:
         round_.error = error
         for row in GpuEndpoint.objects.filter(pk__in=endpoints):
             _unseen(row, error)
-    accounts.note_problem(account, round_.error)
+    if round_.error is not None or round_.has_seen:
+        accounts.note_problem(account, gpu_words.told(round_.error) if round_.error else "")
 
 
 @dataclass
 class _Round:
-    """One round of an account. `error`: the last one of its provider."""
+    """One round of an account. `error`: the last one of its provider; `has_seen`: a look worked."""
 
     deadline: float
     error: GpuError | None = None
+    has_seen: bool = False
 
     def look_at(self, number: int, provider: Provider) -> None:
         """One look, unless another worker is at it or the time of the account is over."""
@@ -114,6 +118,7 @@ class _Round:
                 return
             try:
                 _look(row, provider) if row.ref else gpu_orphans.look_for(row, provider)
+                self.has_seen = True
             except Stopped:
                 return
             except GpuError as error:

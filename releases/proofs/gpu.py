@@ -20,8 +20,9 @@ def prove(parameters: Mapping[str, Any], deployment: Deployment) -> Evidence:
         with accounts.opened(account, SECONDS) as provider:
             found = Preflight(signed, deployment.environment, provider).look(parameters["about"])
     except GpuError as error:
-        accounts.note_problem(account, error)
-        return Evidence(False, [], gpu_words.told(error))
-    accounts.note_problem(account, None)
+        said = gpu_words.told(error)
+        accounts.note_problem(account, said)
+        return Evidence(False, [], said)
+    accounts.note_problem(account)
     seen = [line(label, value) for label, value in found.lines]
     return Evidence(not found.problems, seen, " ".join(found.problems))

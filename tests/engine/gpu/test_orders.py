@@ -288,6 +288,21 @@ def test_without_an_id_it_is_looked_for_by_its_name(guarded: Guarded, person: Ac
     assert [endpoint.id for endpoint in guarded.runpod.endpoints] == [other.id] != [made.id]
 
 
+def test_what_may_still_come_to_be_is_not_crossed_out(guarded: Guarded, person: Actor) -> None:
+    deployment = guarded.deployment("errored", ended=1)
+    row = GpuEndpoint.objects.create(
+        environment=guarded.environment, account=guarded.account, name="qwen-r1", state=FAILED, deployment=deployment
+    )
+    gpu_orders.retire(row, guarded.world.requester, person)
+    guarded.age(row, created_at=timedelta(hours=1))
+    gpu_tending.carry_out(row.pk)
+    assert fresh(row).state == RETIRING and "may still be at work" in row.problem
+    with accounts.opened(guarded.account) as provider:
+        provider.create(spec(), "r1")
+    gpu_tending.carry_out(row.pk)
+    assert fresh(row).state == RETIRED and guarded.runpod.endpoints == []
+
+
 def test_one_that_the_list_still_shows_is_not_gone(
     guarded: Guarded, person: Actor, patience: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

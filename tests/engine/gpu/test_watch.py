@@ -337,6 +337,25 @@ def test_what_a_deployment_still_needs_is_not(guarded: Guarded) -> None:
     assert fresh(row).stopped_at is None
 
 
+def test_some_crashing_workers_do_not_take_the_others_away_from_the_users(guarded: Guarded) -> None:
+    row = guarded.endpoint()
+    guarded.warm(row)
+    guarded.runpod.fault("slow_answers", target=row.ref, seconds=250)
+    for _request in range(31):  # more than one worker takes at once
+        guarded.ask(row)
+    guarded.runpod.fault("crash_loop", target=row.ref)
+    guarded.runpod.skip(16)
+    assert (guarded.there(row).summary()["running"], guarded.there(row).summary()["unhealthy"]) == (1, 1)
+    guarded.looks(4)
+    assert (fresh(row).stopped_at, row.order, told(row)) == (None, "", ["crashing"])
+    assert "others answer" in row.problem
+    guarded.runpod.skip(900)  # the healthy one is done, and gone
+    guarded.ask(row)
+    guarded.runpod.skip(COLD)
+    guarded.looks(3)
+    assert fresh(row).stopped_at is not None
+
+
 # What is told
 
 
@@ -452,6 +471,20 @@ def test_nothing_is_looked_for_while_the_creation_may_go_on(guarded: Guarded) ->
     assert (fresh(young).state, fresh(busy).state) == (CREATING, CREATING)
 
 
+def test_it_is_found_soon_after_the_end_and_missed_only_later(guarded: Guarded) -> None:
+    found, missing = orphan(guarded, ended=1), orphan(guarded, "qwen-r2", ended=1)
+    for row in (found, missing):
+        GpuEndpoint.objects.filter(pk=row.pk).update(state_since=clock.now() - timedelta(hours=1))
+    with accounts.opened(guarded.account) as provider:
+        made = provider.create(spec(), "r1")
+    guarded.look()
+    assert fresh(found).ref == made.id and found.stopped_at is not None
+    assert (fresh(missing).state, missing.watched_at) == (CREATING, None), "a creation may still be at work"
+    Deployment.objects.filter(pk=missing.deployment_id).update(finished_at=clock.now() - timedelta(minutes=16))
+    guarded.look()
+    assert fresh(missing).state == FAILED
+
+
 def test_what_is_not_there_is_told_and_looked_for_each_hour(guarded: Guarded) -> None:
     row = orphan(guarded)
     guarded.looks(3)
@@ -538,3 +571,15 @@ def test_the_interval_is_that_of_the_settings(guarded: Guarded, settings: LazySe
     guarded.warm(row)
     guarded.look(seconds=600)
     assert costs_minutes(row, 0.5)
+
+
+def test_one_that_is_gone_is_looked_for_now_and_then(guarded: Guarded) -> None:
+    row = guarded.endpoint(RETAINED)
+    there = guarded.runpod.account.endpoints.pop(row.ref)
+    guarded.look()
+    asked = guarded.runpod.requests.count(f"GET /v2/serverless/{row.ref}")
+    guarded.looks(2)
+    assert guarded.runpod.requests.count(f"GET /v2/serverless/{row.ref}") == asked
+    guarded.runpod.account.endpoints[row.ref] = there
+    guarded.look(seconds=601)
+    assert fresh(row).problem == "" and row.seen["phase"] == "asleep"
