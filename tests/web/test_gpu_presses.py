@@ -139,7 +139,9 @@ def offered(row: GpuEndpoint, *, operate: bool = True, manage: bool = True) -> s
     [
         ("active", {}, {"stop", "prove"}),
         ("retained", {}, {"stop", "prove", "retire"}),
-        ("retained", {"stopped": True}, {"stop", "allow", "retire"}),
+        ("retained", {"stopped": True}, {"allow", "retire"}),
+        ("retained", {"stopped": True, "alarms": {"capacity": "Raised."}}, {"stop", "allow", "retire"}),
+        ("retiring", {"stopped": True}, {"stop", "keep"}),
         ("retained", {"alarms": {"capacity": "Lowered."}}, {"stop", "allow", "prove", "retire"}),
         ("retained", {"order": "stop"}, {"retire"}),
         ("retained", {"order": "allow"}, {"stop", "retire"}),
