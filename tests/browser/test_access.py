@@ -11,7 +11,8 @@ from django.urls import URLPattern
 from playwright.sync_api import Page
 
 from releases import urls
-from tests.browser.installation import PATIENCE, Person, Staging, eventually, newcomer
+from tests.browser.installation import PATIENCE, Person, Staging, Wiki, eventually, newcomer
+from tests.browser.test_gpu import Provider, consent, endpoint_of
 
 Come = Callable[..., Person]
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
@@ -23,13 +24,24 @@ WIDEST = """(() => {
 })()"""
 FAIL = "echo $((40 + 2)); echo oops >&2; exit 3"
 # What GET answers there is no page: an event stream, a part of a page, JSON, a file.
-NOT_PAGES = {"events", "live", "log_lines", "log_raw", "attempt_file", "runbook_text", "announcements", "metrics"}
+NOT_PAGES = {
+    "worker_log_events",
+    "events",
+    "live",
+    "log_lines",
+    "log_raw",
+    "attempt_file",
+    "runbook_text",
+    "announcements",
+    "metrics",
+}
 
 
 POSTS = {pattern.name for pattern in urls.deployment_verbs} | {
     *("add_artifact", "record_artifact", "validate_runbook", "scan_host", "pin_host", "unpin_host", "check_host"),
     *("prove_backup", "take_backups", "remove_backup", "return_backup", "say_compatibility", "drop_kept_database"),
     *("check_gpu_account", "set_gpu_key", "adopt_gpu_endpoint", "remove_release_gpu"),
+    *(pattern.name for pattern in urls.gpu_verbs),
     *("lock", "unlock", "take_over", "set_variable", "add_window", "set_probe", "delete_variable", "remove_window"),
 }
 
@@ -71,7 +83,7 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
     found |= {f"new_{name}": f"/{name}s/new" for name in ("release", "host", "deployment")}
     found |= {name: f"/{name}/" for name in ("deployments", "releases", "runbooks", "hosts", "backups", "history")}
     found |= {"environment_backups": "/environments/1/backups", "compatibility": "/projects/1/compatibility"}
-    found |= _gpu_pages(admin)
+    found |= _gpu_pages(admin) | failed_model(wiki, minjun)
     found |= {
         "dashboard": "/",
         "audit": "/audit/",
@@ -106,6 +118,20 @@ def _gpu_pages(admin: Person) -> dict[str, str]:
         "gpu_release": release,
         "release_gpu": f"{release}gpu",
     }
+
+
+def failed_model(wiki: Wiki, person: Person) -> dict[str, str]:
+    """An endpoint whose model answers nothing: it never got the traffic, and costs nothing any more."""
+    provider = Provider(wiki)
+    provider.fault("engine_dead")
+    number = person.prepare(Staging.name, "qwen-7b-r1")
+    consent(person.page, 3)
+    person.press_start()
+    done = person.until_over(number)
+    provider.clear()
+    assert done["status"] == "failed"
+    path = f"/gpu/endpoints/{endpoint_of(person, done)['id']}/"
+    return {"gpu_endpoints": "/gpu/", "gpu_endpoint": path, "worker_log": f"{path}workers/worker-1/log"}
 
 
 def violations(page: Page) -> list[tuple[str, str, list[str]]]:

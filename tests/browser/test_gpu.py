@@ -27,6 +27,9 @@ class Provider:
         answer = httpx.post(f"{self.place['admin_url']}/faults", json={"kind": kind, **settings})
         assert answer.status_code == 201, answer.text
 
+    def clear(self) -> None:
+        assert httpx.delete(f"{self.place['admin_url']}/faults").status_code == 204
+
     def state(self) -> dict[str, Any]:
         return dict(httpx.get(f"{self.place['admin_url']}/state").json())
 
@@ -58,39 +61,37 @@ def deploy(person: Person, release: str) -> dict[str, Any]:
     return done
 
 
-def endpoints(person: Person) -> dict[str, dict[str, Any]]:
-    """Those that live, by their release."""
-    return {each["release"]: each for each in person.api("/gpu-endpoints")["items"] if each["state"] != "retired"}
+def endpoint_of(person: Person, deployment: dict[str, Any]) -> dict[str, Any]:
+    """The one that a deployment made."""
+    return next(each for each in person.api("/gpu-endpoints")["items"] if each["deployment"] == deployment["id"])
 
 
 def test_a_model_goes_live_and_back(wiki: Wiki, come: Come, provider: Provider) -> None:
     minjun = come("minjun", fresh=True)
-    deploy(minjun, "qwen-7b-r1")
-    blue = endpoints(minjun)["qwen-7b-r1"]
+    first = deploy(minjun, "qwen-7b-r1")
+    blue = endpoint_of(minjun, first)
     assert blue["state"] == "active"
 
     ports = json.loads((wiki.up.data / "demo-host.json").read_text())["staging"]
     with Visitors(f"http://127.0.0.1:{ports['backend']}/api/ai/chat") as visitors:
         done = deploy(minjun, "qwen-7b-r2")
     assert visitors.failed == []
-    green = endpoints(minjun)["qwen-7b-r2"]
+    green = endpoint_of(minjun, done)
     assert set(visitors.answered) == {blue["ref"], green["ref"]}
     print(f"answered {dict(visitors.answered)}, failed 0, away {len(visitors.away)} for {visitors.downtime:.1f} s")
-    assert endpoints(minjun)["qwen-7b-r1"]["state"] == "retained"
+    assert endpoint_of(minjun, first)["state"] == "retained"
 
     provider.fault("max_zero", target=blue["ref"])
     back = roll_back(minjun, done["id"])
     assert back["status"] == "succeeded", [(step["key"], step["status"], step["reason"]) for step in back["steps"]]
     assert provider.endpoint(blue["ref"])["settings"]["workers"]["max"] == 2
     assert provider.endpoint(green["ref"])["settings"]["workers"]["max"] == 0
-    assert {name: each["state"] for name, each in endpoints(minjun).items()} == {
-        "qwen-7b-r1": "active",
-        "qwen-7b-r2": "failed",
-    }
+    assert [endpoint_of(minjun, each)["state"] for each in (first, done)] == ["active", "failed"]
     retire(come("admin"), green)
-    assert "qwen-7b-r2" not in endpoints(minjun)
+    assert endpoint_of(minjun, done)["state"] == "retired"
     state = provider.state()
-    assert [each["id"] for each in state["endpoints"]] == [blue["ref"]] and state["violations"] == []
+    there = {each["id"] for each in state["endpoints"]}
+    assert blue["ref"] in there and green["ref"] not in there and state["violations"] == []
 
 
 def roll_back(person: Person, number: int) -> dict[str, Any]:
