@@ -115,8 +115,8 @@ class Preflight:
 
     def _settings(self) -> Found:
         env = self._plain["env"]
-        shown = [(name, env[name]) for name in sorted(env)]
-        hidden = [(name, "••••••••") for name in sorted(self._plain["secret_env"])]
+        shown = [(name, specs.shown(name, env[name])) for name in sorted(env)]
+        hidden = [(name, specs.HIDDEN) for name in sorted(self._plain["secret_env"])]
         return Found([*shown, *hidden])
 
     def _cards(self) -> Found:

@@ -21,6 +21,13 @@ RESERVED: Final = frozenset(
     }
 )  # variables that a release's own fields set
 
+HIDDEN: Final = "••••••••"  # in place of a value on pages and in logs
+
+
+def shown(name: str, value: str) -> str:
+    """What people see of a variable: values of those that say what the model is, of others only that there is one."""
+    return value if name in RESERVED and value else HIDDEN
+
 
 def written(spec: GpuSpec) -> dict[str, Any]:
     """The spec as plain values. Holds names of secrets, never a value."""

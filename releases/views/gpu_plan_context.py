@@ -7,7 +7,8 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-HIDDEN: Final = "••••••••"
+from releases.endpoints import specs
+
 _SCALING: Final = {
     "QUEUE_DELAY": gettext_lazy("another one when a request waited %s s"),
     "REQUEST_COUNT": gettext_lazy("one for %s requests"),
@@ -41,8 +42,8 @@ def _of_spec(spec: Mapping[str, Any]) -> list[Row]:
         rows.append((_("Cards"), f"{spec.get('gpu_count', 1)} × {', '.join(spec['pools'])}{without}{cuda}"))
         rows.append((_("Workers"), _workers(spec)))
     env = spec.get("env", {})
-    rows += [(name, env[name]) for name in sorted(env)]
-    return [row for row in [*rows, *((name, HIDDEN) for name in sorted(spec.get("secret_env", {})))] if row[1]]
+    rows += [(name, specs.shown(name, env[name])) for name in sorted(env)]
+    return [row for row in [*rows, *((name, specs.HIDDEN) for name in sorted(spec.get("secret_env", {})))] if row[1]]
 
 
 def _workers(spec: Mapping[str, Any]) -> str:

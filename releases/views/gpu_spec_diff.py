@@ -7,10 +7,9 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from releases.actions.gpu_words import FIELDS
-from releases.endpoints.specs import RESERVED
+from releases.endpoints import specs
 from releases.models import EndpointState, GpuEndpoint
 
-HIDDEN: Final = "••••••••"
 SHOWN: Final = ("image", "model", "served_name", "pools", "excluded_types", "min_cuda", "gpu_count", "disk_gb",
                 "min_workers", "max_workers", "idle_timeout", "execution_timeout", "scaling", "scaling_value",
                 "flashboot")  # fmt: skip
@@ -83,7 +82,7 @@ def _env(row: GpuEndpoint) -> dict[str, str]:
 def _shown(name: str, env: dict[str, str]) -> str:
     if name not in env:
         return _("not set")
-    return env[name] if name in RESERVED and env[name] else HIDDEN
+    return specs.shown(name, env[name])
 
 
 def _label(name: str) -> str:

@@ -6,6 +6,7 @@ from django.urls import reverse
 
 from releases import way_back
 from releases.engine import undoing
+from releases.logs import store
 
 from .fleet import Fleet
 
@@ -22,7 +23,7 @@ def page(client: Client, name: str, number: int) -> str:
 def test_the_plan_shows_the_endpoint_and_no_secret(fleet: Fleet, client: Client) -> None:
     fleet.stage.secret("hf_token", "hf_this_is_a_secret_token")
     client.force_login(fleet.world.requester)
-    draft = fleet.draft("v1", secret_env={"HF_TOKEN": "hf_token"})
+    draft = fleet.draft("v1", secret_env={"HF_TOKEN": "hf_token"}, env={"EXTRA": "plain-but-hidden"})
     text = page(client, "deployment", draft.pk)
     for shown in (
         "Qwen/Qwen2.5-7B-Instruct",
@@ -32,9 +33,12 @@ def test_the_plan_shows_the_endpoint_and_no_secret(fleet: Fleet, client: Client)
         "runpod/worker-v1-vllm:v2.25.2",
     ):
         assert shown in text
-    assert "hf_this_is_a_secret_token" not in text
+    assert "EXTRA" in text and "hf_this_is_a_secret_token" not in text and "plain-but-hidden" not in text
     done = fleet.run(draft)
     assert done.status == "succeeded", fleet.told(done)
+    attempt = done.steps.get(key="check").attempts.get()
+    log = store.read(attempt.pk, 0, attempt.log_size).decode()
+    assert "MAX_MODEL_LEN: 8192" in log and "EXTRA" in log and "plain-but-hidden" not in log + str(attempt.evidence)
     made = fleet.runpod.endpoint(fleet.endpoint(done).ref)
     assert made.settings["env"]["HF_TOKEN"] == "hf_this_is_a_secret_token"
     assert "hf_this_is_a_secret_token" not in str(fleet.endpoint(done).spec)
