@@ -3,7 +3,7 @@
 By the looks at their workers; where the bill of an hour came to more, because nobody looked then, by the bill.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -21,6 +21,14 @@ def spent(environment: Environment, since: datetime) -> Decimal:
     rows = GpuSample.objects.filter(endpoint__environment=environment, at__gte=since)
     seen = rows.aggregate(total=Sum("cost"))["total"] or Decimal(0)
     return seen + _unseen(GpuBill.objects.filter(endpoint__environment=environment, hour__gte=since))
+
+
+def spent_each(environments: Collection[Environment], since: datetime) -> Iterator[tuple[int, int, Decimal]]:
+    """The same by endpoint, in parts: number of the environment, of the endpoint, USD. Two queries."""
+    samples = GpuSample.objects.filter(endpoint__environment__in=environments, at__gte=since)
+    bills = GpuBill.objects.filter(endpoint__environment__in=environments, hour__gte=since, amount__gt=F("estimate"))
+    for rows, amount in ((samples, F("cost")), (bills, F("amount") - F("estimate"))):
+        yield from rows.order_by().values_list("endpoint__environment", "endpoint").annotate(total=Sum(amount))
 
 
 def spent_by(endpoint: GpuEndpoint) -> Decimal:

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
-from django.db.models import Max, Sum
+from django.db.models import F, Max, Sum
 from django.db.models.functions import TruncDay, TruncHour
 from django.utils.translation import gettext as _
 
@@ -46,14 +46,12 @@ def of(row: GpuEndpoint, now: datetime) -> list[Chart]:
     hour = TruncHour("at", tzinfo=zone)
     samples = GpuSample.objects.filter(endpoint=row, at__gte=since).annotate(slot=hour).values("slot").order_by()
     grouped = {
-        entry["slot"]: entry for entry in samples.annotate(total=Sum("cost"), running=Max("running"), idle=Max("idle"))
+        entry["slot"]: entry for entry in samples.annotate(total=Sum("cost"), most=Max(F("running") + F("idle")))
     }
     billed = dict(GpuBill.objects.filter(endpoint=row, hour__gte=since).values_list("hour", "amount"))
     slots = [_hour(now - timedelta(hours=ago), zone) for ago in reversed(range(HOURS))]
     costs = [(slot, float(grouped[slot]["total"]) if slot in grouped else 0.0) for slot in slots]
-    workers = [
-        (slot, float(grouped[slot]["running"] + grouped[slot]["idle"]) if slot in grouped else 0.0) for slot in slots
-    ]
+    workers = [(slot, float(grouped[slot]["most"]) if slot in grouped else 0.0) for slot in slots]
     marks = {slot.astimezone(zone): float(amount) for slot, amount in billed.items()}
     return [
         _chart(_("Workers, the most in an hour"), "", workers, "%m-%d %H:%M"),

@@ -6,7 +6,7 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from django.core.paginator import Paginator
-from django.db.models import Case, F, IntegerField, QuerySet, Sum, Value, When
+from django.db.models import Case, Exists, IntegerField, OuterRef, QuerySet, Value, When
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.translation import gettext as _
@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET
 from releases import permissions
 from releases.endpoints import costs
 from releases.engine import clock
-from releases.models import AuditEvent, EndpointState, Environment, GpuEndpoint, GpuSample
+from releases.models import AuditEvent, EndpointState, Environment, GpuEndpoint, User
 from releases.permissions import Need, member_required, signed_in
 from releases.views import gpu_charts, gpu_spec_diff
 from releases.views.audit_words import WORDS
@@ -34,12 +34,12 @@ def endpoints(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     rows = permissions.visible(GpuEndpoint, user).select_related(*PARTS, "environment__gpu")
     living = list(_sorted(rows.exclude(state=EndpointState.RETIRED)))
-    spent = _spent(living)
+    environments = list(_environments(user))
+    spent = _spent(environments)
     retired = Paginator(rows.filter(state=EndpointState.RETIRED).order_by("-retired_at"), PAGE)
-    groups: dict[int, dict[str, Any]] = {}
+    groups = {environment.pk: _group(environment, spent) for environment in environments}
     for row in living:
-        group = groups.setdefault(row.environment_id, _group(row.environment, spent))
-        group["rows"].append(_line(row, spent))
+        groups[row.environment_id]["rows"].append(_line(row, spent))
     context = {
         "groups": groups.values(),
         "page_obj": retired.get_page(request.GET.get("page")),
@@ -49,28 +49,36 @@ def endpoints(request: HttpRequest) -> HttpResponse:
     return render(request, f"releases/gpu/endpoints.html{_part(request)}", context)
 
 
+def _environments(user: User) -> QuerySet[Environment]:
+    """Those that ever had an endpoint: also what a retired one cost counts against the budget."""
+    known = permissions.visible(Environment, user).filter(
+        Exists(GpuEndpoint.objects.filter(environment=OuterRef("pk")))
+    )
+    return known.select_related("project", "gpu").order_by("project", "position", "pk")
+
+
 def _sorted(rows: QuerySet[GpuEndpoint]) -> QuerySet[GpuEndpoint]:
     """Who has the traffic first, what ends last."""
     cases = [When(state=state, then=Value(place)) for place, state in enumerate(ORDER)]
     order = Case(*cases, default=Value(len(ORDER)), output_field=IntegerField())
-    return rows.order_by("environment__project", "environment__position", "environment", order, "-pk")
+    return rows.order_by(order, "-pk")
 
 
-def _spent(rows: Iterable[GpuEndpoint]) -> dict[tuple[str, int], tuple[Decimal, Decimal]]:
-    """USD of today and this month: by ("endpoint", number) and by ("environment", number). Two queries a time zone."""
+def _spent(environments: Iterable[Environment]) -> dict[tuple[str, int], tuple[Decimal, Decimal]]:
+    """USD of today and this month: by ("endpoint", number) and by ("environment", number), as the guard counts them.
+
+    Four queries a time zone.
+    """
     now = clock.now()
-    zones = {row.environment.zone: row.environment for row in rows}
-    wanted = {row.environment_id for row in rows}
+    zones: dict[str, list[Environment]] = {}
+    for environment in environments:
+        zones.setdefault(environment.zone, []).append(environment)
     found: dict[tuple[str, int], list[Decimal]] = {}
-    for zone, environment in zones.items():
-        for place, since in enumerate((costs.day_begins(environment, now), costs.month_begins(environment, now))):
-            samples = GpuSample.objects.filter(
-                at__gte=since, endpoint__environment__in=wanted, endpoint__environment__zone=zone
-            )
-            grouped = samples.values("endpoint", where=F("endpoint__environment")).annotate(total=Sum("cost"))
-            for entry in grouped.order_by():
-                for key in (("endpoint", entry["endpoint"]), ("environment", entry["where"])):
-                    found.setdefault(key, [Decimal(0), Decimal(0)])[place] += entry["total"]
+    for there in zones.values():
+        for place, since in enumerate((costs.day_begins(there[0], now), costs.month_begins(there[0], now))):
+            for where, endpoint, amount in costs.spent_each(there, since):
+                for key in (("endpoint", endpoint), ("environment", where)):
+                    found.setdefault(key, [Decimal(0), Decimal(0)])[place] += amount
     return {key: (amounts[0], amounts[1]) for key, amounts in found.items()}
 
 
@@ -86,7 +94,7 @@ def _group(environment: Environment, spent: dict[tuple[str, int], tuple[Decimal,
 
 
 def _budget(name: str, amount: Decimal, limit: Decimal | None) -> dict[str, Any]:
-    state = "" if not limit or amount < limit * Decimal("0.8") else "failed" if amount > limit else "waiting"
+    state = "" if not limit or amount < limit * Decimal("0.8") else "failed" if amount >= limit else "waiting"
     return {"name": name, "amount": amount, "limit": limit, "state": state}
 
 
@@ -102,7 +110,7 @@ def endpoint(request: HttpRequest, number: int) -> HttpResponse:
     """One endpoint: what it does now, what it costs, how it answered, what it is beside another one."""
     user = signed_in(request)
     found = permissions.get(GpuEndpoint, user, Need.VIEW, *PARTS, "environment__gpu", "order_by", pk=number)
-    context: dict[str, Any] = {"endpoint": found, "spent": _line(found, _spent([found])), "section": "gpu"}
+    context: dict[str, Any] = {"endpoint": found, "spent": _line(found, _spent([found.environment])), "section": "gpu"}
     context["members"] = found.seen.get("members", [])
     if part := _part(request):
         return render(request, f"releases/gpu/endpoint.html{part}", context)

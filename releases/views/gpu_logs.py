@@ -5,6 +5,7 @@ import json
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,9 +17,11 @@ from django.utils.translation import get_language, override
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
+from cloudwiki.shutdown import stopping
 from releases import permissions, secrets
 from releases.actions import gpu_words
 from releases.endpoints import accounts
+from releases.endpoints.specs import RESERVED
 from releases.gpu.errors import EndpointGone, GpuError, KeyRefused, NotSupported, Stopped
 from releases.gpu.nouns import LogLine
 from releases.logs import store, stream
@@ -34,6 +37,7 @@ MOST: Final = 40  # streams of one process: each holds a thread and a connection
 WAITING: Final = 1000  # lines on their way to a slow page; the provider waits for it then
 FINAL: Final = (EndpointGone, KeyRefused, NotSupported)  # after which asking again does not help
 Say = Callable[[bytes | None], None]
+BYE: Final = b"event: bye\ndata: {}\n\n"  # the page asks again at once
 _free = threading.BoundedSemaphore(MOST)
 log = structlog.get_logger(__name__)
 
@@ -70,6 +74,7 @@ async def worker_log_events(request: HttpRequest, number: int, worker: str) -> H
     if not _free.acquire(blocking=False):
         said = _("Too many logs are open at this moment. Close one, or wait.")
         return HttpResponse(said, status=503, content_type="text/plain; charset=utf-8", headers={"Retry-After": "10"})
+    _free.release()  # taken by the stream once it begins: an answer that nobody reads never begins, and never ends
     source = Source(found, worker, after if CURSOR.fullmatch(after) else "", hidden, get_language() or "ko")
     return stream.event_stream_response(_relay(source))
 
@@ -97,7 +102,11 @@ def _hidden(row: GpuEndpoint) -> tuple[str, ...]:
 
 
 async def _relay(source: Source) -> AsyncIterator[bytes]:
-    """Bytes of the event stream; ends when the provider's log does, or the page goes."""
+    """Bytes of the event stream; ends when the provider's log does, the page goes, or the server is told to stop."""
+    free = _free
+    if not free.acquire(blocking=False):
+        yield BYE
+        return
     lines: asyncio.Queue[bytes | None] = asyncio.Queue()
     gone = threading.Event()
     room = threading.Semaphore(WAITING)
@@ -110,11 +119,12 @@ async def _relay(source: Source) -> AsyncIterator[bytes]:
         try:
             _read(source, say, room, gone)
         finally:
-            _free.release()
-            if not loop.is_closed():
+            free.release()
+            with suppress(RuntimeError):  # the loop is closed: nobody listens any more
                 say(None)
 
     threading.Thread(target=read, name=f"worker-log-{source.endpoint.pk}", daemon=True).start()
+    ending = asyncio.create_task(_goodbye(lines))
     try:
         yield b"retry: 1000\n\n"
         while True:
@@ -128,8 +138,16 @@ async def _relay(source: Source) -> AsyncIterator[bytes]:
             room.release()
             yield event
     finally:
+        ending.cancel()
         gone.set()
         room.release(WAITING)
+
+
+async def _goodbye(lines: asyncio.Queue[bytes | None]) -> None:
+    """When the server is told to stop: the page asks again, and finds the next one."""
+    await stopping.wait()
+    lines.put_nowait(BYE)
+    lines.put_nowait(None)
 
 
 def _read(source: Source, say: Say, room: threading.Semaphore, gone: threading.Event) -> None:
@@ -155,9 +173,9 @@ def _read(source: Source, say: Say, room: threading.Semaphore, gone: threading.E
 
 
 def _secret_variables(row: GpuEndpoint, env: Mapping[str, str]) -> list[str]:
-    """Values of its variables that we did not write down in plain text, as far as they can be masked."""
-    public = set(row.spec.get("env", {}).values())
-    return [value for value in env.values() if value not in public and len(value) >= secrets.MINIMUM_LENGTH]
+    """Values of its variables, there and here, but those that say what the model is, as far as they can be masked."""
+    both = [*env.items(), *row.spec.get("env", {}).items()]
+    return [value for name, value in both if name not in RESERVED and len(value) >= secrets.MINIMUM_LENGTH]
 
 
 def _event(line: LogLine, masker: StreamMasker) -> bytes:

@@ -13,12 +13,13 @@ class WorkerLog extends HTMLElement {
     this.button = this.querySelector("[data-log=follow]");
     this.following = true;
     this.unseen = 0;
+    this.problem = ""; // what the provider said last; stays until it answers again
     this.lines.addEventListener("scroll", () => this.scrolled(), { passive: true });
     this.button.addEventListener("click", () => this.follow());
     this.stream = new Stream(this.dataset.url, "", {
       event: (event) => this.take(event),
-      opened: () => this.say(""),
-      lost: () => this.say(word("lost")),
+      opened: () => this.say(this.problem),
+      lost: () => this.say(this.problem || word("lost")),
       refused: () => this.say(word("worker-log-refused")),
     });
     this.stream.open();
@@ -29,9 +30,11 @@ class WorkerLog extends HTMLElement {
   }
 
   take({ name, data }) {
-    if (name === "problem") return this.say(JSON.parse(data).text);
+    if (name === "problem") return this.say(this.problem = JSON.parse(data).text);
     if (name === "done") return this.stream.close();
-    if (name === "line") this.add(JSON.parse(data));
+    if (name !== "line") return;
+    if (this.problem) this.say(this.problem = "");
+    this.add(JSON.parse(data));
   }
 
   add({ text, source }) {
