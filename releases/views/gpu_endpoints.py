@@ -23,6 +23,7 @@ from releases.views.audit_words import WORDS
 PAGE: Final = 20  # retired ones at once
 PROOFS: Final = 20
 EVENTS: Final = 30
+OTHERS: Final = 10  # endpoints that it can be compared with
 ORDER: Final = ("active", "standby", "testing", "creating", "retained", "failed", "retiring")
 PARTS: Final = ("environment__project", "account", "release", "deployment", "previous", "retired_by")
 
@@ -125,7 +126,9 @@ def _part(request: HttpRequest) -> str:
 def _history(request: HttpRequest, found: GpuEndpoint) -> dict[str, Any]:
     """What does not change from one moment to the next."""
     user, project = signed_in(request), found.environment.project_id
-    others = list(found.environment.gpu_endpoints.exclude(pk=found.pk).select_related("release").order_by("-pk")[:10])
+    is_retired = Case(When(state=EndpointState.RETIRED, then=Value(1)), default=Value(0), output_field=IntegerField())
+    rows = found.environment.gpu_endpoints.exclude(pk=found.pk).select_related("release")
+    others = list(rows.order_by(is_retired, "-pk")[:OTHERS])  # what is kept is not crowded out by what is gone
     proofs = list(found.proofs.select_related("attempt__step").order_by("-at")[:PROOFS])
     return {
         "charts": gpu_charts.of(found, clock.now()),

@@ -86,7 +86,7 @@ def _shown(name: str, env: dict[str, str]) -> str:
 
 
 def _label(name: str) -> str:
-    own = {"model": _("model"), "served_name": _("asked for as"), "scaling_value": _("at")}
+    own = {"model": _("model"), "served_name": _("asked for as"), "scaling_value": _("scaling threshold")}
     return str(own.get(name) or FIELDS.get(name, name))
 
 

@@ -129,3 +129,10 @@ def test_one_worker_that_worked_and_idled_in_an_hour_is_one(world: World, accoun
     sample(row, NOON - timedelta(minutes=4), idle=1)
     workers = gpu_charts.of(row, NOON)[0]
     assert workers.columns[-1]["value"] == 1
+
+
+def test_what_is_kept_is_not_crowded_out_by_what_is_gone(client: Client, world: World, account: GpuAccount) -> None:
+    kept, row = endpoint(world, account, 0, name="kept"), endpoint(world, account, 1, "active")
+    for number in range(2, 14):
+        endpoint(world, account, number, "retired", retired_at=clock.now())
+    assert f"Beside {kept.name}" in page(client, row)
