@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from releases.actions import gpu_steps, gpu_words
@@ -71,6 +72,8 @@ def _row(context: StepContext, account: GpuAccount, name: str) -> GpuEndpoint:
     if row is not None:
         if row.state == EndpointState.FAILED and not row.ref:
             states.become(row, EndpointState.CREATING, gpu_steps.actor_of(context))
+        if not row.ref:  # the watch, which may have looked for the earlier try, looks for this one, too
+            GpuEndpoint.objects.filter(pk=row.pk).update(watched_at=None, state_since=Now())
         return row
     before = deployment.environment.gpu_endpoints.filter(state=EndpointState.ACTIVE).first()
     signed = gpu_steps.signed(deployment)

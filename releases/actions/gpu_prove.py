@@ -14,7 +14,7 @@ from releases.endpoints.proving import Exam, Examiner, NotProved, Prompt
 from releases.gpu.errors import GpuError, Stopped
 from releases.gpu.nouns import Way
 from releases.gpu.provider import Provider
-from releases.models import EndpointState, GpuEndpoint, GpuProof, GpuSpec
+from releases.models import EndpointOrder, EndpointState, GpuEndpoint, GpuProof, GpuSpec
 
 STOP_SECONDS = 60.0
 
@@ -31,6 +31,9 @@ class GpuProve(DirectAction):
         row = gpu_steps.chosen(context.deployment, context.parameters["endpoint"])
         is_new = context.parameters["endpoint"] == "new"
         actor = gpu_steps.actor_of(context)
+        if is_new and row.state == EndpointState.TESTING and (row.stopped_at or row.order == EndpointOrder.STOP):
+            sentence = _("It was stopped before it was proved: %s Allow it on the GPU page, then try this step again.")
+            raise ActionError(sentence % (row.stopped_because or row.order_because))
         if is_new and row.state == EndpointState.FAILED:
             states.become(row, EndpointState.TESTING, actor)
         context.say(f"{row.name} ({row.ref})")

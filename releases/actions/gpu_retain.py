@@ -6,8 +6,8 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from releases.actions import gpu_steps
-from releases.actions.base import DirectAction, StepContext
+from releases.actions import gpu_steps, gpu_switch
+from releases.actions.base import ActionError, DirectAction, StepContext
 from releases.endpoints import states
 from releases.gpu.errors import EndpointGone
 from releases.gpu.provider import Provider
@@ -23,7 +23,12 @@ class GpuRetain(DirectAction):
         gpu_steps.carefully(context, lambda: self._retain(context))
 
     def _retain(self, context: StepContext) -> None:
-        row = gpu_steps.new_one(context.deployment).previous
+        gpu_switch.settle(context.deployment, gpu_steps.actor_of(context))
+        new = gpu_steps.new_one(context.deployment)
+        if new.state != EndpointState.ACTIVE:
+            sentence = _("%s does not have the traffic, so the earlier endpoint is needed as it is. Run the switch.")
+            raise ActionError(sentence % new.name)
+        row = new.previous
         if row is None or not row.is_living:
             context.say(_("There was no endpoint before, so none is kept."))
             return
@@ -48,11 +53,13 @@ class GpuRetain(DirectAction):
         if not provider.capabilities.scaling:
             return {}
         there = provider.get(row.ref).spec
-        columns: dict[str, Any] = {} if there.max_workers == 0 else {"min_workers": 0, "max_workers": there.max_workers}
-        kept = context.parameters.get("max_workers", there.max_workers)
+        asked = context.parameters.get("max_workers")
+        kept = there.max_workers if asked is None else min(asked, max(there.max_workers, row.max_workers))
+        if there.max_workers > max(kept, row.max_workers):  # what it may have again; written down before it is taken
+            GpuEndpoint.objects.filter(pk=row.pk).update(min_workers=0, max_workers=there.max_workers)
         if kept != there.max_workers or there.min_workers > 0:
             provider.set_capacity(row.ref, 0, kept)
             context.say(_("Workers at most: %s") % kept)
-        if kept == 0:  # by us, and not by the platform
-            columns |= {"stopped_at": timezone.now(), "stopped_because": _("It is kept without workers.")}
-        return columns
+        if asked == 0:  # by us, and not by the platform
+            return {"min_workers": 0, "stopped_at": timezone.now(), "stopped_because": _("It is kept without workers.")}
+        return {"min_workers": 0}

@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from releases.actions import gpu_steps
+from releases.actions import gpu_steps, gpu_switch
 from releases.actions.base import ActionError, DirectAction, StepContext
 from releases.endpoints import states, stopping
 from releases.models import EndpointState
@@ -19,6 +19,7 @@ class GpuStop(DirectAction):
         gpu_steps.carefully(context, lambda: self._stop(context))
 
     def _stop(self, context: StepContext) -> None:
+        gpu_switch.settle(context.deployment, gpu_steps.actor_of(context))
         row = gpu_steps.new_one(context.deployment)
         if row.state == EndpointState.ACTIVE:
             raise ActionError(_("%s has the traffic. Switch to another endpoint first.") % row.name)

@@ -92,7 +92,8 @@ class Examiner:
         answer = self._first()
         result.first = answer.seconds
         self._judge(exam.prompts[0], answer, exam.cold_limit)
-        result.warm = max((self._warm(number) for number in range(exam.warm)), default=None)
+        asked = max(exam.warm, len(exam.prompts))  # every prompt is asked, however few repeats are wanted
+        result.warm = max((self._warm(number) for number in range(asked)), default=None)
         if exam.at_once > 1:
             result.together = self._together()
             result.at_once = exam.at_once

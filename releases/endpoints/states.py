@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 
 from releases import audit, lifecycle
 from releases.audit import Actor
-from releases.models import EndpointState, GpuEndpoint
+from releases.models import EndpointState, Environment, GpuEndpoint
 
 
 def become(endpoint: GpuEndpoint, state: EndpointState, actor: Actor, problem: str = "", **columns: Any) -> None:
@@ -26,16 +26,24 @@ def become(endpoint: GpuEndpoint, state: EndpointState, actor: Actor, problem: s
     endpoint.refresh_from_db()
 
 
-def hand_over(new: GpuEndpoint, old: GpuEndpoint | None, actor: Actor) -> None:
-    """The traffic goes to `new` from now on; `old`, which had it, stands by."""
+def hand_over(new: GpuEndpoint, actor: Actor, *, remember: bool) -> GpuEndpoint | None:
+    """The traffic goes to `new` from now on. Returns who had it, which stands by now; None where nobody had.
+
+    `remember`: where no earlier endpoint is known of `new`, that one is it: a rollback goes back there.
+    """
     with transaction.atomic():
-        moved = old is not None and _write(old, EndpointState.STANDBY)
-        changed = _write(new, EndpointState.ACTIVE, problem="", activated_at=Now(), retained_until=None)
-        if changed or moved:
+        # The environment is everybody's first lock: two that hand over at once come one after the other.
+        Environment.objects.select_for_update(of=("self",), no_key=True).get(pk=new.environment_id)
+        rows = GpuEndpoint.objects.filter(environment=new.environment_id, state=EndpointState.ACTIVE)
+        old = rows.exclude(pk=new.pk).first()
+        if old is not None:
+            _write(old, EndpointState.STANDBY)
+        more = {"previous": old} if remember and old is not None and new.previous_id is None else {}
+        changed = _write(new, EndpointState.ACTIVE, problem="", activated_at=Now(), retained_until=None, **more)
+        if changed or old is not None:
             audit.record(actor, "gpu_endpoint.active", new, before=old.name if old else "")
     new.refresh_from_db()
-    if old is not None:
-        old.refresh_from_db()
+    return old
 
 
 def _write(endpoint: GpuEndpoint, state: EndpointState, **columns: Any) -> bool:

@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 
 from releases import audit
-from releases.audit import Actor
+from releases.audit import THE_SYSTEM, Actor
 from releases.endpoints import accounts, alarms
 from releases.gpu.errors import GpuError
 from releases.gpu.nouns import Stopping
@@ -73,18 +73,20 @@ def _stopped(endpoint: GpuEndpoint, actor: Actor) -> None:
 
 
 def allow(endpoint: GpuEndpoint, actor: Actor, seconds: float) -> None:
-    """Give it the workers back that are written down here; what was ordered before does not count any more.
+    """Give it the workers back that are written down here; what the caller's row says was ordered does not count any
+    more. What was ordered since the caller read it does.
 
     Raises what the provider says to that: QuotaFull, CapacityNotKept, EndpointGone and others.
     """
     if not scales(endpoint.account):
         return
-    endpoint.refresh_from_db()
     with accounts.opened(endpoint.account, seconds) as provider:
         provider.set_capacity(endpoint.ref, endpoint.min_workers, endpoint.max_workers)
     with transaction.atomic():
-        if _unchanged(endpoint).update(**ALLOWED):  # else it was told to stop meanwhile
+        if _unchanged(endpoint).update(**ALLOWED):
             audit.record(actor, "gpu_endpoint.allow", endpoint, workers=endpoint.max_workers)
+        else:  # it was told to stop meanwhile, and maybe was: whoever came last, that is what holds
+            order(endpoint, EndpointOrder.STOP, _("It was told to stop while it got its workers back."), THE_SYSTEM)
     alarms.settle(endpoint, {}, OF_STOPPED)
     endpoint.refresh_from_db()
 
@@ -92,4 +94,5 @@ def allow(endpoint: GpuEndpoint, actor: Actor, seconds: float) -> None:
 def _unchanged(endpoint: GpuEndpoint) -> QuerySet[GpuEndpoint]:
     """The row, as long as nobody ordered anything else since it was read."""
     same = Q(order_at=endpoint.order_at) if endpoint.order_at else Q(order_at__isnull=True)
+    same &= Q(stopped_at=endpoint.stopped_at) if endpoint.stopped_at else Q(stopped_at__isnull=True)
     return GpuEndpoint.objects.filter(same, pk=endpoint.pk, order=endpoint.order)

@@ -6,6 +6,7 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from releases import audit, gate, lifecycle
+from releases.actions import gpu_switch
 from releases.audit import Actor
 from releases.engine import clock, touch, wake
 from releases.engine.errors import Blocked, Conflict, EngineError
@@ -118,6 +119,8 @@ def resolve(step: Step, actor: Actor, answer: str, reason: str) -> None:
         wake.driver(deployment.pk)
         touch.bump(deployment.pk)
         audit.record(actor, "step.resolve", step, answer=answer, reason=reason)
+    if answer == "worked" and step.action == gpu_switch.GpuSwitch.kind:
+        gpu_switch.settle(deployment, actor)
 
 
 def _end(attempt: Attempt, step: Step, wanted: str, actor: Actor, note: str) -> None:

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from releases import audit, lifecycle
 from releases.audit import Actor
 from releases.endpoints import states, stopping
-from releases.engine import clock, gpu_asking, gpu_rules, wake
+from releases.engine import clock, gpu_asking, gpu_rules, gpu_undoing, wake
 from releases.engine.errors import Conflict, EngineError
 from releases.engine.gpu_tending import TASK
 from releases.models import EndpointOrder, EndpointState, Environment, GpuEndpoint, GpuSettings, User
@@ -71,6 +71,10 @@ def hindrance(row: GpuEndpoint) -> str:
         return _("It has the traffic. Switch to another endpoint first.")
     if not lifecycle.allows("endpoint", row.state, EndpointState.RETIRING):
         return _("It is being retired already.")
+    if row.pk in gpu_undoing.in_doubt(row.environment_id):
+        return _(
+            "The last deployment stopped around its switch, so the traffic may be here. Run it on, or roll it back."
+        )
     rows = row.environment.deployments.filter(kind__in=GPU_KINDS)
     for deployment in rows.filter(status__in={lifecycle.DRAFT, *lifecycle.ACTIVE}).order_by("pk"):
         owner = Q(deployment=deployment.undoes_id or deployment.pk)

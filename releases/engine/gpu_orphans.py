@@ -30,7 +30,7 @@ def look_for(row: GpuEndpoint, provider: Provider) -> None:
     """
     now = clock.now()
     looked = row.watched_at is not None and row.watched_at > now - LOOK_AGAIN
-    given_up = row.watched_at is not None and row.created_at < now - GIVEN_UP
+    given_up = row.watched_at is not None and row.state_since < now - GIVEN_UP
     is_young = row.created_at > now - OLD_ENOUGH
     if looked or given_up or is_young or not gpu_rules.is_left_over(row, now, timedelta()):
         return

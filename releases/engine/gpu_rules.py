@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from releases import lifecycle
 from releases.endpoints import costs
+from releases.engine import gpu_undoing
 from releases.gpu.nouns import Health, Phase, Readiness, Workers
 from releases.models import EndpointOrder, EndpointState, GpuEndpoint, GpuSettings
 
@@ -113,7 +114,10 @@ def _zero(row: GpuEndpoint) -> str:
 
 
 def _is_active(row: GpuEndpoint) -> bool:
-    return row.state == EndpointState.ACTIVE
+    """It has the traffic, or may have it: a deployment stopped around its switch."""
+    if row.state == EndpointState.ACTIVE:
+        return True
+    return row.state == EndpointState.STANDBY and row.pk in gpu_undoing.in_doubt(row.environment_id)
 
 
 # Why the spend must end
@@ -143,7 +147,8 @@ def _still_answers(row: GpuEndpoint, look: Look) -> bool:
 
 def is_left_over(row: GpuEndpoint, now: datetime, after: timedelta = LEFT_OVER) -> bool:
     """It never got into use, and the deployment that made it has ended for `after`."""
-    if row.state not in UNFINISHED:
+    pays_idle = row.state == EndpointState.STANDBY and row.activated_at is None and row.min_workers > 0
+    if row.state not in UNFINISHED and not (pays_idle and not _is_active(row)):
         return False
     deployment = row.deployment
     if deployment is None:

@@ -1,12 +1,15 @@
 """Which GPU deployment can be undone: the last one whose endpoint has the traffic, or may have it."""
 
 from collections.abc import Iterable
+from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from releases import lifecycle
 from releases.engine.errors import Conflict, EngineError
 from releases.models import Deployment, DeploymentKind, EndpointState, GpuEndpoint, Step
+from releases.models.deployment import GPU_KINDS
 
 READY = (EndpointState.RETAINED, EndpointState.STANDBY, EndpointState.ACTIVE)
 
@@ -26,7 +29,7 @@ def require_open(undoes: Deployment, *, once_ended: bool = False) -> GpuEndpoint
     _require_last(undoes)
     if row.previous is None:
         raise Conflict(_("There is no earlier endpoint to go back to."))
-    if row.previous.state not in READY:
+    if not _may_take_over(row.previous):
         words = {"name": row.previous.name, "state": row.previous.get_state_display()}
         sentence = _("%(name)s can't take the traffic back (%(state)s). Deploy a release anew.")
         raise Conflict(sentence % words)
@@ -44,22 +47,44 @@ def is_open(undoes: Deployment, *, once_ended: bool = False) -> bool:
 
 def standing(environments: Iterable[int]) -> dict[int, Deployment]:
     """Of each environment the GPU deploy that a rollback would undo; a fixed number of queries."""
-    switched = Step.objects.filter(action="gpu_switch", started_at__isnull=False).values("deployment")
     rows = Deployment.objects.filter(
         environment__in=environments,
         kind=DeploymentKind.GPU_DEPLOY,
         started_at__isnull=False,
-        pk__in=switched,
-        gpu_endpoint__previous__state__in=READY,
+        pk__in=_switched(),
+        gpu_endpoint__isnull=False,
     )
-    newest = rows.order_by("environment_id", "-started_at").distinct("environment_id")
-    undone = Deployment.objects.filter(status=lifecycle.SUCCEEDED, undoes__in=newest.values("pk")).values("undoes")
-    return {row.environment_id: row for row in newest.exclude(pk__in=undone).select_related("environment")}
+    undone = Deployment.objects.filter(status=lifecycle.SUCCEEDED, undoes__isnull=False).values("undoes")
+    newest = rows.exclude(pk__in=undone).order_by("environment_id", "-started_at").distinct("environment_id")
+    newest = newest.select_related("environment", "gpu_endpoint__previous")
+    return {row.environment_id: row for row in newest if _may_take_over(row.gpu_endpoint.previous)}
+
+
+def in_doubt(environment: int) -> set[int]:
+    """Endpoints to which traffic may go, whatever their state: the last deployment stopped after its switch began."""
+    rows = Deployment.objects.filter(environment=environment, kind__in=GPU_KINDS, pk__in=_switched())
+    last = rows.order_by("-started_at").first()
+    if last is None or last.status not in lifecycle.STOPPED:
+        return set()
+    pair = GpuEndpoint.objects.filter(deployment=last.undoes_id or last.pk).values_list("pk", "previous").first()
+    return {number for number in pair or () if number is not None}
+
+
+def _switched() -> QuerySet[Any, Any]:
+    """Numbers of deployments whose switch was ever tried; a step that waits for its retry has attempts, too."""
+    return Step.objects.filter(action="gpu_switch", attempts__isnull=False).values("deployment")
+
+
+def _may_take_over(row: GpuEndpoint | None) -> bool:
+    """It had the traffic once and may have it again; whether it is there and answers is proved before the switch."""
+    if row is None or not row.ref:
+        return False
+    return row.state in READY or (row.state == EndpointState.FAILED and row.activated_at is not None)
 
 
 def _has_switched(undoes: Deployment) -> bool:
     """Its switch has begun: from there on the traffic may be with the new endpoint."""
-    return undoes.steps.filter(action="gpu_switch", started_at__isnull=False).exists()
+    return undoes.steps.filter(action="gpu_switch", attempts__isnull=False).exists()
 
 
 def _require_last(undoes: Deployment) -> None:
@@ -68,8 +93,7 @@ def _require_last(undoes: Deployment) -> None:
         numbers = {"number": undoes.pk, "undone": back.pk}
         raise Conflict(_("#%(number)s was rolled back already, by #%(undone)s.") % numbers)
     later = undoes.environment.deployments.filter(kind=DeploymentKind.GPU_DEPLOY, started_at__gt=undoes.started_at)
-    later = later.filter(steps__action="gpu_switch", steps__started_at__isnull=False)
-    later = later.exclude(rollbacks__status=lifecycle.SUCCEEDED)
+    later = later.filter(pk__in=_switched()).exclude(rollbacks__status=lifecycle.SUCCEEDED)
     other = later.first()
     if other is not None:
         numbers = {"number": undoes.pk, "later": other.pk}

@@ -1,6 +1,7 @@
 """A team with an endpoint: an account at the emulator, a backend's environment file on a real host, both runbooks."""
 
 import uuid
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,10 @@ from django.db.models import Model
 
 from releases import secrets
 from releases.audit import Actor
+from releases.endpoints import accounts
 from releases.engine import clock, consent, driver, prepare, roll_back, start
+from releases.gpu.nouns import EndpointSpec, Scaling, ScalingKind
+from releases.gpu.provider import Provider
 from releases.models import (
     Deployment,
     EndpointState,
@@ -105,6 +109,17 @@ class Fleet:
             step("restart", "shell", {"command": f"cat {self.file}"}, runs_on="app"),
             step("stop", "gpu_stop", {}),
         ]
+
+    def provider(self) -> AbstractContextManager[Provider]:
+        """The account as the product reaches it."""
+        return accounts.opened(self.account)
+
+    def spec(self) -> EndpointSpec:
+        """An endpoint that somebody makes by hand."""
+        scaling = Scaling(ScalingKind.QUEUE_DELAY, 4)
+        limits = {"disk_gb": 20, "max_workers": 1, "idle_timeout": 10, "execution_timeout": 60}
+        env = {"MODEL_NAME": MODEL}
+        return EndpointSpec(name="hand", image=IMAGE, env=env, pools=("AMPERE_24",), scaling=scaling, **limits)
 
     # Releases and deployments
 
