@@ -139,7 +139,7 @@ def test_it_gets_its_workers_back(guarded: Guarded) -> None:
 def test_a_stop_that_waits_is_over_when_it_is_allowed(guarded: Guarded) -> None:
     row = guarded.endpoint()
     stopping.order(row, EndpointOrder.STOP, "Too dear.", THE_SYSTEM)
-    stopping.allow(row, THE_SYSTEM, 10)
+    stopping.allow(fresh(row), THE_SYSTEM, 10)
     assert (fresh(row).order, row.stopped_at, maximum(guarded, row)) == ("", None, 2)
 
 
