@@ -292,8 +292,8 @@ def test_a_service_of_which_nothing_changed_has_nothing_to_put_back(parts: Team)
 
 def test_an_emergency_that_could_not_begin_aborts_nothing(parts: Team) -> None:
     parts.deploy("v1")
-    other = parts.deploy("gpu")
-    Deployment.objects.filter(pk=other.pk).update(status=lifecycle.FAILED, kind="gpu_deploy")
+    other = parts.deploy("v2")
+    Deployment.objects.filter(pk=other.pk).update(status=lifecycle.FAILED, kind="rehearsal")
     third = parts.deploy("v3")
     user = parts.world.requester
     with override("en"), pytest.raises(EngineError, match=f"#{other.pk} lies on the way and is no deploy"):

@@ -42,6 +42,7 @@ TRIGGER = """
 CREATE OR REPLACE TRIGGER see_status AFTER UPDATE OF status ON releases_{kind} FOR EACH ROW
     WHEN (OLD.status <> NEW.status) EXECUTE FUNCTION see_status('{kind}');
 """
+WATCHED = ("deployment", "step", "attempt")  # a GPU endpoint has a state, and a table of its own
 OUTCOMES = ["succeeded", "failed", "errored", "timed_out", "cancelled", "unknown"]
 SHAPES = st.lists(st.sampled_from(["shell", "manual"]), min_size=1, max_size=4)
 PLACES = st.integers(0, 3)
@@ -255,14 +256,14 @@ def watch() -> None:
     """Have the database note every change of a status."""
     with connection.cursor() as cursor:
         cursor.execute(WATCH)
-        for kind in lifecycle.TABLES:
+        for kind in WATCHED:
             cursor.execute(TRIGGER.format(kind=kind))
 
 
 def unwatch() -> None:
     """Leave the tables as they were."""
     with connection.cursor() as cursor:
-        for kind in lifecycle.TABLES:
+        for kind in WATCHED:
             cursor.execute(f"DROP TRIGGER IF EXISTS see_status ON releases_{kind}")
         cursor.execute("DROP TABLE IF EXISTS seen_status; DROP FUNCTION IF EXISTS see_status")
 
