@@ -170,6 +170,7 @@ CELERY_TIMEZONE = "Asia/Seoul"
 GPU_WATCH_SECONDS = env.number("CLOUDWIKI_GPU_WATCH_SECONDS", 60, 1, 3600)
 GPU_SETTLE_SECONDS = float(env.number("CLOUDWIKI_GPU_SETTLE_SECONDS", 10, 0, 600))
 GPU_LOOK_SECONDS = 2.0
+GPU_QUIET_SECONDS = 30.0  # without a byte, after which an answer of the provider counts as lost
 # So that few wait for a worker that is away. They expire by the worker's clock, which may be minutes ahead of beat's.
 CELERY_BEAT_SCHEDULE = {
     "reconcile": {"task": "releases.tasks.reconcile", "schedule": 5.0, "options": {"expires": 1800}},

@@ -39,6 +39,7 @@ def opened(account: GpuAccount, seconds: float = PATIENCE, stop: Stop = never) -
         plain_http=account.plain_http,
         settle=settings.GPU_SETTLE_SECONDS,
         look_again=settings.GPU_LOOK_SECONDS,
+        quiet=settings.GPU_QUIET_SECONDS,
     )
     with runpod:
         yield runpod.within(seconds, stop)

@@ -19,7 +19,7 @@ def fleet(stage: Stage, settings: LazySettings) -> Iterator[Fleet]:
     """A team with an account at an emulator that is fast; steps speak English, as the tests do."""
     settings.LANGUAGE_CODE = "en"
     settings.SSH_KEY_FILE = stage.server.client_key
-    settings.GPU_LOOK_SECONDS, settings.GPU_SETTLE_SECONDS = 0.1, 0.5
+    settings.GPU_LOOK_SECONDS, settings.GPU_SETTLE_SECONDS, settings.GPU_QUIET_SECONDS = 0.1, 0.5, 5.0
     with RunPod(10, start=4) as runpod:
         yield Fleet(stage, runpod)
 

@@ -47,6 +47,7 @@ CASES = [
     Case("server_error", "create", THROUGH, settings={"only": CREATE, "status": 502}),
     Case("server_error", "create", STOPPED, settings={"only": CREATE, "status": 500, "times": 100}),
     Case("lost_reply", "create", THROUGH),
+    Case("no_reply", "create", THROUGH, settings={"only": CREATE}),
     Case("no_capacity", "prove", STOPPED),
     Case("crash_loop", "prove", STOPPED),
     Case("slow_start", "prove", THROUGH, settings={"seconds": 30}),
