@@ -65,6 +65,7 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
         minjun.press_start()
         assert minjun.until_over(number)["status"] == outcome
         found[outcome] = f"/deployments/{number}/"
+    found |= _gpu_pages(admin) | failed_model(wiki, minjun)
     talk = staging.write_talk(admin)
     found["deployment"] = f"/deployments/{minjun.prepare('운영')}/"
     found["running"] = f"/deployments/{minjun.prepare(Staging.name)}/"
@@ -83,7 +84,6 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
     found |= {f"new_{name}": f"/{name}s/new" for name in ("release", "host", "deployment")}
     found |= {name: f"/{name}/" for name in ("deployments", "releases", "runbooks", "hosts", "backups", "history")}
     found |= {"environment_backups": "/environments/1/backups", "compatibility": "/projects/1/compatibility"}
-    found |= _gpu_pages(admin) | failed_model(wiki, minjun)
     found |= {
         "dashboard": "/",
         "audit": "/audit/",
@@ -124,11 +124,13 @@ def failed_model(wiki: Wiki, person: Person) -> dict[str, str]:
     """An endpoint whose model answers nothing: it never got the traffic, and costs nothing any more."""
     provider = Provider(wiki)
     provider.fault("engine_dead")
-    number = person.prepare(Staging.name, "qwen-7b-r1")
-    consent(person.page, 3)
-    person.press_start()
-    done = person.until_over(number)
-    provider.clear()
+    try:
+        number = person.prepare(Staging.name, "qwen-7b-r1")
+        consent(person.page, 3)
+        person.press_start()
+        done = person.until_over(number)
+    finally:
+        provider.clear()
     assert done["status"] == "failed"
     path = f"/gpu/endpoints/{endpoint_of(person, done)['id']}/"
     return {"gpu_endpoints": "/gpu/", "gpu_endpoint": path, "worker_log": f"{path}workers/worker-1/log"}
