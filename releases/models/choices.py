@@ -1,6 +1,7 @@
 """The closed lists that rows are checked against."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from django.db import models
 from django.utils.translation import get_language
@@ -18,17 +19,12 @@ class Role(models.TextChoices):
     EVERYONE = "everyone", _("Everyone")
 
 
-class Owner(models.TextChoices):
-    """Who owns a step: a role of people, or two that do it together."""
-
-    OPERATIONS = "operations", _("Operations")
-    DEVOPS = "devops", _("DevOps")
-    BACKEND = "backend", _("BE developer")
-    FRONTEND = "frontend", _("FE developer")
-    AI = "ai", _("AI developer")
-    EVERYONE = "everyone", _("Everyone")
-    DEVOPS_BACKEND = "devops_backend", _("DevOps + BE developer")
-    DEVOPS_AI = "devops_ai", _("DevOps + AI developer")
+# Who owns a step: a role of people, or two that do it together.
+OWNERS: Final = [
+    *Role.choices,
+    ("devops_backend", _("DevOps + BE developer")),
+    ("devops_ai", _("DevOps + AI developer")),
+]
 
 
 class Status(models.TextChoices):

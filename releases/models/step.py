@@ -4,7 +4,7 @@ import pgtrigger
 from django.db import models
 
 from releases import lifecycle
-from releases.models.choices import Owner, Phase, Status, in_reader_language, one_of
+from releases.models.choices import OWNERS, Phase, Status, in_reader_language, one_of
 from releases.models.history import append_only, frozen_once
 
 
@@ -17,7 +17,7 @@ class Step(models.Model):
     key = models.CharField(max_length=60)
     title_ko = models.CharField(max_length=200)
     title_en = models.CharField(max_length=200)
-    role = models.CharField(max_length=20, choices=Owner)
+    role = models.CharField(max_length=20, choices=OWNERS)
     phase = models.CharField(max_length=20, choices=Phase)
     action = models.CharField(max_length=40)
     status = models.CharField(max_length=20, choices=Status, default=Status.PENDING)
