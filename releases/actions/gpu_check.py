@@ -19,7 +19,7 @@ class GpuCheck(DirectAction):
         deployment = context.deployment
         account = gpu_steps.account_of(deployment)
         with gpu_steps.provider(context, account) as provider:
-            preflight = Preflight(gpu_steps.signed(deployment), deployment.environment, provider)
+            preflight = Preflight(gpu_steps.signed(deployment), deployment.environment, account, provider)
             found = preflight.look(context.parameters["about"])
         for label, value in found.lines:
             context.say(f"{label}: {value}")

@@ -1,6 +1,6 @@
 """What is looked at before an endpoint may cost anything: key, image, model, cards, price, room, and the worst case.
 
-The steps of the written procedure are its parts (`ABOUT`); a check of the checklist looks at all of them.
+The steps of the written procedure are its parts; a check of the checklist looks at all of them.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -11,13 +11,12 @@ from typing import Any, Final
 from django.utils.translation import gettext as _
 
 from releases.actions import gpu_words
-from releases.endpoints import costs, specs
+from releases.endpoints import costs, specs, strangers
 from releases.gpu import policy
 from releases.gpu.nouns import EndpointSpec, Price
 from releases.gpu.provider import Provider
-from releases.models import Environment, GpuEndpoint
+from releases.models import Environment, GpuAccount
 
-ABOUT: Final = ("account", "worker", "model", "settings", "cards", "workers")
 _FIELDS: Final = {
     "worker": {"image", "disk_gb"},
     "model": set(),
@@ -39,11 +38,13 @@ class Found:
 class Preflight:
     """All parts of one plan's `gpu` content; asks the provider once for what several of them need."""
 
-    def __init__(self, content: Mapping[str, Any], environment: Environment, provider: Provider) -> None:
-        self._content, self._environment, self._provider = content, environment, provider
+    def __init__(
+        self, content: Mapping[str, Any], environment: Environment, account: GpuAccount, provider: Provider
+    ) -> None:
+        self._content, self._environment = content, environment
+        self._account_row, self._provider = account, provider
         self._plain: Mapping[str, Any] = content["spec"]
-        hidden = dict.fromkeys(self._plain["secret_env"].values(), "")
-        self.spec: EndpointSpec = specs.endpoint_spec(self._plain, content["name"], hidden)
+        self.spec: EndpointSpec = specs.without_secrets(self._plain, content["name"])
         self._policy = specs.policy_of(content["policy"])
         self._price: Price | None = None
 
@@ -84,14 +85,10 @@ class Preflight:
 
     def _account(self) -> Found:
         everything = self._provider.list_all()
-        account = self._content["account"]
-        known = set(
-            GpuEndpoint.objects.living().filter(account=account["id"]).exclude(ref="").values_list("ref", flat=True)
-        )
-        others = [endpoint for endpoint in everything if endpoint.id not in known]
+        counts = {"all": len(everything), "others": len(strangers.of(self._account_row, everything))}
         lines = [
-            (_("Account"), account["name"]),
-            (_("Endpoints there"), _("%(all)s, of which %(others)s are not ours") % _count(everything, others)),
+            (_("Account"), self._content["account"]["name"]),
+            (_("Endpoints there"), _("%(all)s, of which %(others)s are not ours") % counts),
         ]
         return Found(lines)
 
@@ -160,10 +157,6 @@ class Preflight:
                 )
                 found.append(sentence % {"spent": spent, "budget": budget, "period": period})
         return found
-
-
-def _count(everything: list[Any], others: list[Any]) -> dict[str, int]:
-    return {"all": len(everything), "others": len(others)}
 
 
 def _worst(worst: policy.WorstCase) -> dict[str, Decimal]:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from django.utils import timezone
@@ -84,7 +85,7 @@ class GpuProve(DirectAction):
         if context.stop():
             raise Stopped("The step was stopped.")
         occasion = GpuProof.Occasion.ROLLBACK if context.deployment.undoes_id else GpuProof.Occasion.DEPLOY
-        kept = {name: getattr(result, name) for name in ("was_cold", "first", "warm", "together", "at_once")}
+        kept = asdict(result)
         GpuProof.objects.create(
             endpoint=row,
             attempt=context.attempt,

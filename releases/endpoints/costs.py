@@ -4,7 +4,7 @@ By the looks at their workers; where the bill of an hour came to more, because n
 """
 
 from collections.abc import Collection, Iterator, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -62,8 +62,3 @@ def budgets(
         (_("this month"), month_begins(environment, moment), policy["budget_month"]),
     )
     return [(name, spent(environment, since), Decimal(limit) if limit else None) for name, since, limit in periods]
-
-
-def hours(samples: timedelta) -> Decimal:
-    """A time in hours."""
-    return Decimal(samples.total_seconds()) / 3600

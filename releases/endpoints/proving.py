@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 import regex
@@ -57,15 +57,13 @@ class Exam:
 
 @dataclass
 class Result:
-    """What came of it; times in seconds. `told`: the reason that a person is given, "" when it passed."""
+    """What came of it; times in seconds. Its fields are columns of a GpuProof."""
 
     was_cold: bool = False
     first: float | None = None
     warm: float | None = None
     together: float | None = None
     at_once: int = 0
-    told: str = ""
-    seen: list[str] = field(default_factory=list)  # phases while it was waited for
 
 
 class Examiner:
@@ -124,7 +122,6 @@ class Examiner:
                 continue
             if found.phase != last:
                 last = found.phase
-                self.result.seen.append(f"{found.phase}")
                 self._say(f"{waited:4.0f} s  {self._words(found)[0]}")
             hopeless = hopeless + 1 if found.hopeless else 0
             if hopeless >= HOPELESS_LOOKS or (found.phase == Phase.CAPACITY and waited > self._exam.capacity_limit):
@@ -144,7 +141,9 @@ class Examiner:
 
     def _warm(self, number: int) -> float:
         prompt = self._exam.prompts[number % len(self._exam.prompts)]
-        return self._asked(prompt, _("asked again"))
+        answer = self._ask(prompt)
+        self._judge(prompt, answer, self._exam.warm_limit, _("asked again"))
+        return answer.seconds
 
     def _together(self) -> float:
         prompts = [self._exam.prompts[n % len(self._exam.prompts)] for n in range(self._exam.at_once)]
@@ -160,11 +159,6 @@ class Examiner:
     def _ask(self, prompt: Prompt) -> ProbeAnswer:
         provider = self._provider.within(self._exam.warm_limit, self._stop)
         return provider.probe(self._ref, self._question(prompt, self._exam.warm_limit, self._exam.way))
-
-    def _asked(self, prompt: Prompt, what: str) -> float:
-        answer = self._ask(prompt)
-        self._judge(prompt, answer, self._exam.warm_limit, what)
-        return answer.seconds
 
     # Both
 

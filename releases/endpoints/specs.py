@@ -78,6 +78,11 @@ def endpoint_spec(plain: Plain, prefix: str, secrets: Mapping[str, str]) -> Endp
     )
 
 
+def without_secrets(plain: Plain, prefix: str) -> EndpointSpec:
+    """The same with "" for each secret, for what only looks at rules and prices."""
+    return endpoint_spec(plain, prefix, dict.fromkeys(plain["secret_env"].values(), ""))
+
+
 def policy_written(rules: GpuSettings) -> dict[str, Any]:
     """What the environment allows, as plain values; USD as texts."""
     return {

@@ -3,11 +3,9 @@
 One worker at a time is at it; a worker that stops gives it back, and the watch finds it another one.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Any, Final
+from dataclasses import asdict, replace
+from datetime import timedelta
+from typing import Final
 
 import structlog
 from django.conf import settings
@@ -24,6 +22,7 @@ from releases.database import AWAY
 from releases.endpoints import accounts
 from releases.endpoints.proving import Exam, Examiner, NotProved, Result
 from releases.engine import clock, handover, wake
+from releases.engine.gpu_claims import Claim
 from releases.gpu.errors import GpuError, Stopped
 from releases.models import GpuEndpoint, GpuProof
 from releases.runbooks.plan import PlannedStep
@@ -32,14 +31,19 @@ TASK: Final = "prove_gpu_endpoint"
 CALL_SECONDS: Final = 30.0
 LONGEST: Final = 900.0  # seconds that the first answer is waited for, whatever the runbook grants
 UNSENT: Final = timedelta(seconds=5)
-ABANDONED: Final = timedelta(minutes=30)  # after which another worker asks: longer than an exam takes
+CLAIM: Final = Claim(
+    "proof_began_at",
+    timedelta(minutes=30),  # longer than an exam takes
+    ("account", "environment__project", "deployment__plan", "proof_asked_by"),
+    Q(proof_asked_at__isnull=False),
+)
 log = structlog.get_logger(__name__)
 
 
 def send_again() -> None:
     """A message for each endpoint that shall be asked, and that no worker asks."""
     now = clock.now()
-    asked = GpuEndpoint.objects.living().filter(_is_free(now), proof_asked_at__lt=now - UNSENT)
+    asked = GpuEndpoint.objects.living().filter(CLAIM.is_free(now), proof_asked_at__lt=now - UNSENT)
     for number in asked.values_list("pk", flat=True):
         wake.send(TASK, number)
 
@@ -56,7 +60,7 @@ def exam_for(row: GpuEndpoint) -> Exam | None:
 
 def carry_out(number: int) -> None:
     """Ask it and keep what came of it, unless another worker does, or it is not wanted any more."""
-    with _claimed(number) as row:
+    with CLAIM.held(number) as row:
         if row is None:
             return
         person = row.proof_asked_by
@@ -100,34 +104,12 @@ def _keep(row: GpuEndpoint, result: Result, problem: str) -> None:
         asked = GpuEndpoint.objects.filter(pk=row.pk, proof_asked_at=row.proof_asked_at)
         if not asked.update(proof_asked_at=None, proof_asked_by=None):
             return
-        kept: dict[str, Any] = {
-            name: getattr(result, name) for name in ("was_cold", "first", "warm", "together", "at_once")
-        }
         GpuProof.objects.create(
             endpoint=row,
             occasion=GpuProof.Occasion.PERSON,
             at=clock.now(),
             passed=not problem,
             problem=problem,
-            **kept,
+            **asdict(result),
         )
         audit.record(Actor(row.proof_asked_by), "gpu_endpoint.proved", row, passed=not problem, reason=problem)
-
-
-def _is_free(now: datetime) -> Q:
-    return Q(proof_began_at__isnull=True) | Q(proof_began_at__lt=now - ABANDONED)
-
-
-@contextmanager
-def _claimed(number: int) -> Iterator[GpuEndpoint | None]:
-    """The row, if it shall be asked and nobody else does."""
-    now = clock.now()
-    rows = GpuEndpoint.objects.living().filter(_is_free(now), pk=number, proof_asked_at__isnull=False)
-    if rows.update(proof_began_at=now) != 1:
-        yield None
-        return
-    try:
-        parts = ("account", "environment__project", "deployment__plan", "proof_asked_by")
-        yield GpuEndpoint.objects.select_related(*parts).filter(pk=number, proof_began_at=now).first()
-    finally:
-        GpuEndpoint.objects.filter(pk=number, proof_began_at=now).update(proof_began_at=None)

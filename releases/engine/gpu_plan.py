@@ -96,8 +96,7 @@ def _require_fitting(spec: GpuSpec, rules: GpuSettings) -> None:
 def _require_allowed(plain: dict[str, Any], rules: GpuSettings) -> None:
     if plain["method"] == GpuSpec.Method.SELF_HOSTED:
         return
-    hidden = dict.fromkeys(plain["secret_env"].values(), "")
     limits = specs.policy_of(specs.policy_written(rules))
-    problems = policy.check(specs.endpoint_spec(plain, rules.prefix, hidden), limits)
+    problems = policy.check(specs.without_secrets(plain, rules.prefix), limits)
     if problems:
         raise EngineError(" ".join(gpu_words.problem(each) for each in problems))

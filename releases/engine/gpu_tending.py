@@ -4,9 +4,7 @@ One worker at a time is at an endpoint. What could not be done stays wanted, and
 minute. Safe to be told any number of times.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 import structlog
@@ -19,6 +17,7 @@ from releases.actions import gpu_words
 from releases.audit import THE_SYSTEM, Actor
 from releases.endpoints import alarms, stopping
 from releases.engine import clock, gpu_retiring, gpu_rules, handover, wake
+from releases.engine.gpu_claims import Claim
 from releases.gpu.errors import AnswerUnreadable, GpuError, ProviderUnavailable, RateLimited, Stopped
 from releases.models import EndpointOrder, EndpointState, GpuEndpoint
 
@@ -26,9 +25,12 @@ TASK: Final = "tend_gpu_endpoint"
 STOP_SECONDS: Final = 60.0
 ALLOW_SECONDS: Final = 60.0
 UNSENT: Final = timedelta(seconds=5)
-ABANDONED: Final = timedelta(minutes=6)  # after which another worker takes it up: longer than any of it takes
 ROUNDS: Final = 3  # orders that came while one was carried out
-PARTS: Final = ("account", "environment__project", "order_by", "retired_by")
+CLAIM: Final = Claim(
+    "tended_at",
+    timedelta(minutes=6),  # longer than any of it takes
+    ("account", "environment__project", "order_by", "retired_by"),
+)
 log = structlog.get_logger(__name__)
 
 
@@ -36,13 +38,13 @@ def send_again() -> None:
     """A message for each endpoint with something to do that no worker is at."""
     now = clock.now()
     wanted = Q(state=EndpointState.RETIRING) | (~Q(order="") & Q(order_at__lt=now - UNSENT))
-    for number in GpuEndpoint.objects.living().filter(wanted, _is_free(now)).values_list("pk", flat=True):
+    for number in GpuEndpoint.objects.living().filter(wanted, CLAIM.is_free(now)).values_list("pk", flat=True):
         wake.send(TASK, number)
 
 
 def carry_out(number: int) -> None:
     """Do all that is wanted of the endpoint, unless another worker is at it."""
-    with _claimed(number) as row:
+    with CLAIM.held(number) as row:
         for _round in range(ROUNDS):
             if row is None or not _next(row):
                 return
@@ -51,7 +53,7 @@ def carry_out(number: int) -> None:
 
 def stop(row: GpuEndpoint, seconds: float) -> None:
     """Carry out an order to stop, unless another worker is at the endpoint."""
-    with _claimed(row.pk) as claimed:
+    with CLAIM.held(row.pk) as claimed:
         if claimed is not None and claimed.order == EndpointOrder.STOP:
             _stop(claimed, seconds)
 
@@ -114,20 +116,3 @@ def _language(row: GpuEndpoint) -> str:
     """What is kept is written for the person who asked."""
     person = row.order_by if row.order else row.retired_by
     return person.language if person else settings.LANGUAGE_CODE
-
-
-def _is_free(now: datetime) -> Q:
-    return Q(tended_at__isnull=True) | Q(tended_at__lt=now - ABANDONED)
-
-
-@contextmanager
-def _claimed(number: int) -> Iterator[GpuEndpoint | None]:
-    """The row, if nobody else is at it."""
-    now = clock.now()
-    if GpuEndpoint.objects.living().filter(_is_free(now), pk=number).update(tended_at=now) != 1:
-        yield None
-        return
-    try:
-        yield GpuEndpoint.objects.select_related(*PARTS).filter(pk=number, tended_at=now).first()
-    finally:
-        GpuEndpoint.objects.filter(pk=number, tended_at=now).update(tended_at=None)

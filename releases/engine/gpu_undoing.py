@@ -36,15 +36,6 @@ def require_open(undoes: Deployment, *, once_ended: bool = False) -> GpuEndpoint
     return row.previous
 
 
-def is_open(undoes: Deployment, *, once_ended: bool = False) -> bool:
-    """Whether it can be undone now."""
-    try:
-        require_open(undoes, once_ended=once_ended)
-    except EngineError:
-        return False
-    return True
-
-
 def standing(environments: Iterable[int]) -> dict[int, Deployment]:
     """Of each environment the GPU deploy that a rollback would undo; a fixed number of queries."""
     rows = Deployment.objects.filter(

@@ -5,9 +5,8 @@ looked at by one worker at a time. A look that fails changes nothing but the acc
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -25,6 +24,7 @@ from releases.actions import gpu_words
 from releases.audit import THE_SYSTEM
 from releases.endpoints import accounts, alarms, specs, stopping
 from releases.engine import clock, gpu_asking, gpu_gone, gpu_orphans, gpu_rules, gpu_tending, handover
+from releases.engine.gpu_claims import Claim
 from releases.engine.gpu_rules import Look
 from releases.gpu import readiness
 from releases.gpu.errors import EndpointGone, GpuError, Stopped
@@ -36,7 +36,11 @@ ACCOUNT_SECONDS: Final = 40.0  # after which no more looks of an account begin i
 STOP_SECONDS: Final = 20.0  # for stopping one endpoint; what is left then is tried again in the next round
 SIDE_BY_SIDE: Final = 4  # endpoints of one account
 ACCOUNTS: Final = 32  # at once
-ABANDONED: Final = timedelta(minutes=3)  # after which another worker looks: longer than a look with a stop takes
+CLAIM: Final = Claim(
+    "looked_since",
+    timedelta(minutes=3),  # longer than a look with a stop takes
+    ("account", "environment__project", "deployment"),
+)
 GONE: Final = timedelta(minutes=10)  # between looks at whether one that was gone is there again
 PRICED: Final = timedelta(hours=1)  # after which the price is read again
 # Intervals that one look stands for at most. After an outage of ours nobody knows what ran meanwhile: what is seen now
@@ -64,13 +68,9 @@ def _due(now: datetime) -> list[tuple[int, int]]:
     before = now - timedelta(seconds=settings.GPU_WATCH_SECONDS / 2)
     is_due = Q(watched_at__isnull=True) | Q(watched_at__lte=before)
     is_due &= ~Q(seen=gpu_gone.SEEN) | Q(watched_at__lte=now - GONE)
-    rows = GpuEndpoint.objects.living().filter(_is_free(now), is_due)
+    rows = GpuEndpoint.objects.living().filter(CLAIM.is_free(now), is_due)
     rows = rows.exclude(account__provider=GpuAccount.Provider.SELF_HOSTED)
     return list(rows.order_by(F("watched_at").asc(nulls_first=True), "pk").values_list("account", "pk"))
-
-
-def _is_free(now: datetime) -> Q:
-    return Q(looked_since__isnull=True) | Q(looked_since__lt=now - ABANDONED)
 
 
 def _by_itself(work: Callable[[], None]) -> None:
@@ -113,7 +113,7 @@ class _Round:
         """One look, unless another worker is at it or the time of the account is over."""
         if time.monotonic() > self.deadline or handover.wanted():
             return
-        with _claimed(number) as row:
+        with CLAIM.held(number) as row:
             if row is None:
                 return
             try:
@@ -126,21 +126,6 @@ class _Round:
                 log.info("look at a GPU endpoint failed", endpoint=row.pk, error=error.message)
                 _unseen(row, error)
             _stop_if_ordered(row)
-
-
-@contextmanager
-def _claimed(number: int) -> Iterator[GpuEndpoint | None]:
-    """The row, if nobody else looks at it."""
-    now = clock.now()
-    rows = GpuEndpoint.objects.living().filter(pk=number)
-    if rows.filter(_is_free(now)).update(looked_since=now) != 1:
-        yield None
-        return
-    try:
-        parts = ("account", "environment__project", "deployment")
-        yield rows.select_related(*parts).filter(looked_since=now).first()
-    finally:
-        GpuEndpoint.objects.filter(pk=number, looked_since=now).update(looked_since=None)
 
 
 # One look
@@ -178,9 +163,8 @@ def _price(row: GpuEndpoint, provider: Provider) -> dict[str, Any]:
     is_fresh = row.price is not None and row.priced_at is not None and row.priced_at > now - PRICED
     if is_fresh or not row.spec:
         return {}
-    hidden = dict.fromkeys(row.spec["secret_env"].values(), "")
     try:
-        price = provider.price(specs.endpoint_spec(row.spec, row.name, hidden))
+        price = provider.price(specs.without_secrets(row.spec, row.name))
     except Stopped:
         raise
     except GpuError as error:

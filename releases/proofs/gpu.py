@@ -18,7 +18,8 @@ def prove(parameters: Mapping[str, Any], deployment: Deployment) -> Evidence:
     account, signed = gpu_steps.account_of(deployment), gpu_steps.signed(deployment)
     try:
         with accounts.opened(account, SECONDS) as provider:
-            found = Preflight(signed, deployment.environment, provider).look(parameters["about"])
+            preflight = Preflight(signed, deployment.environment, account, provider)
+            found = preflight.look(parameters["about"])
     except GpuError as error:
         said = gpu_words.told(error)
         accounts.note_problem(account, said)

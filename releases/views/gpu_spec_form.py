@@ -226,8 +226,7 @@ class GpuSpecForm(CarefulForm[GpuSpec]):
         if values["method"] == GpuSpec.Method.SELF_HOSTED:
             return
         plain = specs.written(GpuSpec(**{name: values[name] for name in COLUMNS}))
-        hidden = dict.fromkeys(plain["secret_env"].values(), "")
-        for problem in policy.check(specs.endpoint_spec(plain, "new", hidden), NO_LIMITS):
+        for problem in policy.check(specs.without_secrets(plain, "new"), NO_LIMITS):
             field = FIELD_OF.get(problem.field, problem.field)
             self.add_error(field if field in self.fields else None, gpu_words.problem(problem))
 

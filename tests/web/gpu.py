@@ -2,12 +2,22 @@
 
 from typing import Any
 
+from django.test import Client
+
 from releases import secrets
 from releases.models import GpuAccount, GpuEndpoint, Project
 from tests.factories import World
 
 KEY = "rpa_0123456789abcdef-the-key"
 STRANGER = {"id": "ep-1", "name": "notebook", "workers": 3, "image": "someone/image:1"}
+
+
+def browser(world: World) -> Client:
+    """The browser of the one who asks for deployments, in English."""
+    client = Client(HTTP_HOST="localhost")
+    client.force_login(world.requester)
+    client.cookies["django_language"] = "en"
+    return client
 
 
 def account(project: Project, **fields: Any) -> GpuAccount:

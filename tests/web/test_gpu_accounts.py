@@ -15,17 +15,14 @@ from releases import secrets
 from releases.engine import wake
 from releases.models import AuditEvent, GpuAccount, GpuSettings, Membership
 from tests.factories import World, make_user, make_world
-from tests.web.gpu import KEY, STRANGER, account, endpoint
+from tests.web.gpu import KEY, STRANGER, account, browser, endpoint
 
 OTHER_KEY = "rpa_fedcba9876543210-another"
 
 
 @pytest.fixture
 def client(world: World) -> Client:
-    client = Client(HTTP_HOST="localhost")
-    client.force_login(world.requester)
-    client.cookies["django_language"] = "en"
-    return client
+    return browser(world)
 
 
 def new(world: World, **changes: Any) -> dict[str, Any]:

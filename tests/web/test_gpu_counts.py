@@ -19,6 +19,7 @@ from releases.models import (
 from releases.views import gpu_charts
 from tests.factories import World
 from tests.web.gpu import account as account_at
+from tests.web.gpu import browser
 from tests.web.gpu import endpoint as endpoint_at
 
 TOKEN = "hf_a-token-typed-into-the-spec"
@@ -33,10 +34,7 @@ def account(world: World) -> GpuAccount:
 
 @pytest.fixture
 def client(world: World) -> Client:
-    client = Client(HTTP_HOST="localhost")
-    client.force_login(world.requester)
-    client.cookies["django_language"] = "en"
-    return client
+    return browser(world)
 
 
 def spec(**changes: Any) -> dict[str, Any]:

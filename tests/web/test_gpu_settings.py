@@ -10,17 +10,14 @@ from django.test.utils import CaptureQueriesContext
 
 from releases.models import AuditEvent, GpuAccount, GpuSettings, Membership, Runbook
 from tests.factories import World, make_user, make_world
-from tests.web.gpu import account
+from tests.web.gpu import account, browser
 
 DEFAULTS = {"max_workers": "2", "idle_timeout": "60", "execution_timeout": "600", "retained_days": "14"}
 
 
 @pytest.fixture
 def client(world: World) -> Client:
-    client = Client(HTTP_HOST="localhost")
-    client.force_login(world.requester)
-    client.cookies["django_language"] = "en"
-    return client
+    return browser(world)
 
 
 @pytest.fixture

@@ -15,16 +15,14 @@ from releases.endpoints import specs
 from releases.models import AuditEvent, Deployment, Environment, GpuSpec, Membership, Variable
 from releases.views.gpu_spec_form import COLUMNS, RESERVED
 from tests.factories import World, make_user
+from tests.web.gpu import browser
 
 TOKEN = "hf_AbCdEfGhIjKlMnOpQrStUvWx"
 
 
 @pytest.fixture
 def client(world: World) -> Client:
-    client = Client(HTTP_HOST="localhost")
-    client.force_login(world.requester)
-    client.cookies["django_language"] = "en"
-    return client
+    return browser(world)
 
 
 @pytest.fixture
