@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
-from cloudwiki import keys
+from cloudwiki import keys, schedule
 from cloudwiki.embedded import addresses, data_folder
 from cloudwiki.environment import Environment, broker_address
 from cloudwiki.log_format import logging_settings
@@ -171,25 +171,7 @@ GPU_WATCH_SECONDS = env.number("CLOUDWIKI_GPU_WATCH_SECONDS", 60, 1, 3600)
 GPU_SETTLE_SECONDS = float(env.number("CLOUDWIKI_GPU_SETTLE_SECONDS", 10, 0, 600))
 GPU_LOOK_SECONDS = 2.0
 GPU_QUIET_SECONDS = 30.0  # without a byte, after which an answer of the provider counts as lost
-# So that few wait for a worker that is away. They expire by the worker's clock, which may be minutes ahead of beat's.
-CELERY_BEAT_SCHEDULE = {
-    "reconcile": {"task": "releases.tasks.reconcile", "schedule": 5.0, "options": {"expires": 1800}},
-    "watch_rules": {"task": "releases.tasks.watch_rules", "schedule": 3.0, "options": {"expires": 1800}},
-    "daily_backups": {"task": "releases.tasks.daily_backups", "schedule": 30.0, "options": {"expires": 1800}},
-    "prune_backups": {"task": "releases.tasks.prune_backups", "schedule": 600.0, "options": {"expires": 1800}},
-    "watch_gpu": {
-        "task": "releases.tasks.watch_gpu",
-        "schedule": float(GPU_WATCH_SECONDS),
-        "options": {"expires": 1800},
-    },
-    "reconcile_gpu_bills": {
-        "task": "releases.tasks.reconcile_gpu_bills",
-        "schedule": 600.0,
-        "options": {"expires": 1800},
-    },
-    "check_gpu_daily": {"task": "releases.tasks.check_gpu_daily", "schedule": 300.0, "options": {"expires": 1800}},
-    "tidy": {"task": "releases.tasks.tidy", "schedule": 1800.0, "options": {"expires": 1800}},
-}
+CELERY_BEAT_SCHEDULE = schedule.of(GPU_WATCH_SECONDS)
 # How long the folder of an ended attempt stays on its machine, for a look by hand.
 ATTEMPT_HOURS = env.number("CLOUDWIKI_ATTEMPT_HOURS", 24, 0, 24 * 365)
 

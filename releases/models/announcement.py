@@ -20,7 +20,18 @@ class Announcement(models.Model):
         DONE = "done", _("Done")
         CANCELLED = "cancelled", _("Cancelled")
 
+    class Kind(models.TextChoices):
+        """What it is about."""
+
+        DEPLOY = "deploy", _("Deployment")
+        ROLLBACK = "rollback", _("Rollback")
+        GPU = "gpu", _("GPU")
+        MAINTENANCE = "maintenance", _("Maintenance")
+        INCIDENT = "incident", _("Incident")
+
     environment = models.ForeignKey("releases.Environment", on_delete=models.PROTECT, related_name="announcements")
+    kind = models.CharField(max_length=20, choices=Kind, default=Kind.DEPLOY)
+    services = models.ManyToManyField("releases.Service", blank=True, related_name="announcements")
     deployment = models.OneToOneField(
         "releases.Deployment", null=True, on_delete=models.PROTECT, related_name="announcement"
     )
@@ -29,8 +40,12 @@ class Announcement(models.Model):
     title_en = models.CharField(max_length=200)
     body_ko = models.TextField(blank=True)
     body_en = models.TextField(blank=True)
-    starts_at = models.DateTimeField(null=True)
-    ends_at = models.DateTimeField(null=True)
+    starts_at = models.DateTimeField(null=True, help_text="planned")
+    ends_at = models.DateTimeField(null=True, help_text="planned")
+    began_at = models.DateTimeField(null=True, help_text="as it was; of a deployment its marks")
+    ended_at = models.DateTimeField(null=True, help_text="as it was; of a deployment its marks")
+    reminded_at = models.DateTimeField(null=True, help_text="when the reminder for `starts_at` went out")
+    created_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
@@ -41,7 +56,8 @@ class Announcement(models.Model):
                 "state",
                 ["scheduled", "in_progress", "verifying", "done", "cancelled"],
                 "announcement_state_known",
-            )
+            ),
+            one_of("kind", ["deploy", "rollback", "gpu", "maintenance", "incident"], "announcement_kind_known"),
         ]
 
     def __str__(self) -> str:
