@@ -32,7 +32,7 @@ def extend() -> None:
 
 
 def _newest(probes: Iterable[int]) -> Any:
-    return Coverage.objects.filter(probe__in=list(probes)).order_by("probe", "-ended_at").distinct("probe")
+    return Coverage.objects.filter(probe__in=list(probes)).order_by("probe_id", "-ended_at").distinct("probe_id")
 
 
 def _stretches(last: Coverage, moments: Iterable[datetime]) -> list[Coverage]:

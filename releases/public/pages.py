@@ -90,6 +90,7 @@ def notice(one: Notice, snapshot: Snapshot, reader: Reader) -> dict[str, Any]:
         "shape": words.notice_shape(one),
         "title": one.title.of(language),
         "body": one.body.of(language),
+        "is_scheduled": one.state == "scheduled",
         "stages": _stages(one),
         "facts": _facts(one),
         "starts_at": one.starts_at if one.state == "scheduled" else None,
@@ -152,6 +153,7 @@ def _service(one: Service) -> dict[str, Any]:
         "state": words.SERVICE_SHAPES[one.state],
         "word": words.service_word(one.state),
         "share": words.percent(one.uptime),
+        "was_measured": any(day.state != "none" for day in one.days),
         "days": [day.state for day in one.days],
         "said": [f"{_date(day.date)}: {words.day_text(day)}" for day in one.days],
         "spoken": words.spoken(one, one.days),
@@ -177,7 +179,7 @@ def _past(snapshot: Snapshot, reader: Reader) -> list[dict[str, Any]]:
     """What was before, by day."""
     entries: list[tuple[datetime, str, dict[str, Any]]] = []
     for one in snapshot.past:
-        entries.append((one.placed_at, one.zone, notice(one, snapshot, reader)))
+        entries.append((one.placed_at, one.zone, notice(one, snapshot, reader) | {"brief": _brief(one)}))
     for episode in snapshot.episodes:
         entries.append((episode.began_at, episode.zone, _episode(episode)))
     entries.sort(key=lambda entry: entry[0], reverse=True)
@@ -187,15 +189,30 @@ def _past(snapshot: Snapshot, reader: Reader) -> list[dict[str, Any]]:
     ]
 
 
+def _brief(one: Notice) -> str:
+    """How long it took, on the day under whose heading it stands; its own page tells what was planned."""
+    parts = []
+    if one.began_at and one.ended_at:
+        parts.append(_took(one.began_at, one.ended_at, one.zone))
+    elif one.state == "done" and one.starts_at and one.ends_at:
+        parts.append(words.hours(one.starts_at, one.ends_at, one.zone))
+    if one.services:
+        parts.append(", ".join(one.services))
+    return " · ".join(parts)
+
+
+def _took(began: datetime, ended: datetime, zone: str) -> str:
+    return f"{words.hours(began, ended, zone)} ({words.length((ended - began).total_seconds())})"
+
+
 def _episode(episode: Episode) -> dict[str, Any]:
-    over = episode.ended_at
-    taken = words.length((over - episode.began_at).total_seconds()) if over else _("not over yet")
+    over, began = episode.ended_at, episode.began_at
+    since = f"{words.minute(began, episode.zone)} – ({_('not over yet')})"
     return {
         "title": _("No answer: %s") % ", ".join(episode.services),
         "shape": "failed",
         "word": _("Outage") if over else _("no answer"),
-        "facts": [{"name": _("Measured"), "text": words.span(episode.began_at, over, episode.zone), "note": taken}],
-        "is_episode": True,
+        "brief": _took(began, over, episode.zone) if over else since,
     }
 
 

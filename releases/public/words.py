@@ -56,14 +56,16 @@ def kind_word(notice: Notice) -> str:
         "incident": lambda: _("Incident"),
         "rollback": lambda: _("Rollback"),
     }
-    return words.get(notice.kind, lambda: _("Maintenance"))()
+    return words.get(notice.kind, lambda: _("Maintenance work"))()
 
 
 def notice_shape(notice: Notice, state: str = "") -> str:
-    """The shape of an announcement's state: an open incident is a failure."""
+    """The shape of an announcement's state: an open incident is a failure, a rollback a warning."""
     state = state or notice.state
     if notice.is_incident and state in {"scheduled", "in_progress"}:
         return "failed"
+    if notice.kind == "rollback" and state == "done":
+        return "warning"
     return NOTICE_SHAPES.get(state, "cancelled")
 
 
@@ -126,6 +128,15 @@ def span(start: datetime, end: datetime | None, zone: str) -> str:
         return f"{moment(start, zone)} –"
     same = start.astimezone(ZoneInfo(zone)).date() == end.astimezone(ZoneInfo(zone)).date()
     return f"{moment(start, zone)} – {minute(end, zone) if same else moment(end, zone)}"
+
+
+def hours(start: datetime, end: datetime, zone: str) -> str:
+    """From when to when, the day of the beginning being known: 02:07 – 02:14."""
+    place = ZoneInfo(zone)
+    if start.astimezone(place).date() != end.astimezone(place).date():
+        return f"{minute(start, zone)} – {moment(end, zone)}"
+    same = minute(start, zone) == minute(end, zone)
+    return minute(start, zone) if same else f"{minute(start, zone)} – {minute(end, zone)}"
 
 
 def zone_name(at: datetime, zone: str) -> str:
