@@ -40,6 +40,7 @@ def gather(slug: str, now: datetime | None = None) -> Snapshot | None:
         name=project.name,
         uid=_uid(project),
         zone=environments[0].zone if environments else "UTC",
+        created_at=project.created_at,
         checked_at=now,
         services=services.read(project, environments, found, current, now),
         current=sorted(current, key=_place_now),

@@ -1,6 +1,7 @@
 """What is announced, for feed readers: Atom and JSON Feed 1.1. Identifiers stay; each revision is an update."""
 
 import json
+from datetime import datetime
 from typing import Any, Final
 
 from django.template.loader import render_to_string
@@ -16,10 +17,19 @@ ENTRIES: Final = 50
 VERSION: Final = "https://jsonfeed.org/version/1.1"
 
 
+class _Atom(Atom1Feed):
+    """A feed without an entry changed when its project began, not at each look."""
+
+    empty_since: datetime
+
+    def latest_post_date(self) -> datetime:
+        return super().latest_post_date() if self.items else self.empty_since
+
+
 def atom(snapshot: Snapshot, reader: Reader) -> str:
     """The Atom feed."""
     with override(reader.language):
-        feed = Atom1Feed(
+        feed = _Atom(
             title=_title(snapshot),
             link=page_of(snapshot, reader),
             description="",
@@ -28,6 +38,7 @@ def atom(snapshot: Snapshot, reader: Reader) -> str:
             feed_url=reader.base + address.of("public_atom", snapshot.slug) + reader.query,
             feed_guid=f"urn:uuid:{snapshot.uid}",
         )
+        feed.empty_since = snapshot.created_at
         for one in snapshot.notices[:ENTRIES]:
             feed.add_item(
                 title=heading(one, reader),

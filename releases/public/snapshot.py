@@ -113,6 +113,7 @@ class Snapshot(_Plain):
     name: str
     uid: str
     zone: str
+    created_at: datetime
     checked_at: datetime
     services: list[Service]
     current: list[Notice]
