@@ -78,7 +78,7 @@ def other_site(wiki: Wiki) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(html.encode())
 
-        def log_message(self, format: str, *arguments: object) -> None:
+        def log_message(self, *_arguments: object) -> None:
             """Say nothing."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
