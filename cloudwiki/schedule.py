@@ -8,6 +8,7 @@ EXPIRES = 1800
 # Seconds between two messages of each task of releases/tasks.py.
 SECONDS: dict[str, float] = {
     "reconcile": 5.0,
+    "publish_pages": 10.0,
     "watch_rules": 3.0,
     "daily_backups": 30.0,
     "prune_backups": 600.0,

@@ -158,6 +158,22 @@ def check_gpu_account(account_id: int) -> None:
 
 
 @shared_task
+def publish_pages() -> None:
+    """Write every project's public page."""
+    from releases.public.publish import every_page
+
+    every_page()
+
+
+@shared_task
+def publish_page(slug: str) -> None:
+    """Write one project's public page, as something on it changed."""
+    from releases.public.publish import page
+
+    page(slug)
+
+
+@shared_task
 def tidy() -> None:
     """Remove from machines what ended attempts left there."""
     from releases.engine.tidy import tidy

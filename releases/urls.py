@@ -166,6 +166,14 @@ record_urls: list[URLPattern | URLResolver] = [
 public_urls: list[URLPattern | URLResolver] = [
     path("announcements/", announcements.announcements, name="announcements"),
     path("announcements/<slug:slug>/", announcements.project_announcements, name="project_announcements"),
+    path("announcements/<slug:slug>/<int:number>/", announcements.announcement, name="public_announcement"),
+    path("announcements/<slug:slug>/embed/", announcements.public_embed, name="public_embed"),
+    path("announcements/<slug:slug>/banner/", announcements.public_banner, name="public_banner"),
+    path("announcements/<slug:slug>/badge.svg", announcements.public_badge, name="public_badge"),
+    path("announcements/<slug:slug>/feed.atom", announcements.public_atom, name="public_atom"),
+    path("announcements/<slug:slug>/feed.json", announcements.public_json_feed, name="public_json_feed"),
+    path("announcements/<slug:slug>/calendar.ics", announcements.public_calendar, name="public_calendar"),
+    path("announcements/<slug:slug>/status.json", announcements.public_status, name="public_status"),
 ]
 
 urlpatterns: list[URLPattern | URLResolver] = [

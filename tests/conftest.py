@@ -2,6 +2,7 @@
 
 import os
 import socket
+import uuid
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -71,6 +72,18 @@ def data_dir(settings: LazySettings, tmp_path: Path) -> Path:
     settings.ATTEMPTS_DIR = tmp_path / "attempts"
     settings.SSH_KEY_FILE = tmp_path / "ssh" / "id_ed25519"
     return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def _an_empty_shelf(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No test sees the public pages of another one: states are kept in memory and in files."""
+    from releases.public import current, shelf
+
+    place = tmp_path_factory.getbasetemp() / f"public-{uuid.uuid4().hex}"
+    monkeypatch.setattr(shelf, "folder", lambda: place)
+    current.forget()
+    yield
+    current.forget()
 
 
 @pytest.fixture(scope="session", autouse=True)

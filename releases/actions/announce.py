@@ -11,6 +11,7 @@ from releases import audit
 from releases.actions.base import DirectAction, StepContext
 from releases.audit import Actor
 from releases.models import Announcement, AnnouncementRevision, Deployment
+from releases.public import publish
 from releases.runbooks.plan import PlannedStep
 
 
@@ -58,6 +59,7 @@ def post(deployment: Deployment, wording: Wording) -> Announcement:
         announcement.save()
         author = deployment.started_by
         AnnouncementRevision.objects.create(announcement=announcement, created_by=author, **vars(wording))
+        publish.soon(deployment.environment.project)
         audit.record(Actor(author), "announcement.post", deployment, state=wording.state, title=wording.title_ko)
     return announcement
 

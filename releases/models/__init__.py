@@ -16,7 +16,7 @@ from releases.models.gpu_watch import GpuBill, GpuProof, GpuSample
 from releases.models.host import Host
 from releases.models.kept_database import KeptDatabase
 from releases.models.look import Look, LookEnding
-from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
+from releases.models.outage import Coverage, Heartbeat, Outage, Probe, ProbeResult
 from releases.models.plan import Plan
 from releases.models.project import Project, Service
 from releases.models.recovery import Recovery, RecoveryEnding, Rule
@@ -43,6 +43,7 @@ __all__ = [
     "BackupReturn",
     "ChecklistItem",
     "Compatibility",
+    "Coverage",
     "DeployWindow",
     "Deployment",
     "DeploymentKind",

@@ -73,6 +73,25 @@ class Outage(models.Model):
         return f"{self.probe_id} {self.started_at} - {self.ended_at}"
 
 
+class Coverage(models.Model):
+    """A stretch of time in which a probe was asked without a gap; answers themselves are kept for a day only."""
+
+    probe = models.ForeignKey(Probe, on_delete=models.CASCADE, related_name="coverage")
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-ended_at"]
+        indexes = [models.Index(fields=["probe", "-ended_at"], name="coverage_recent")]
+        constraints = [
+            models.UniqueConstraint(fields=["probe", "began_at"], name="coverage_begins_once"),
+            models.CheckConstraint(condition=models.Q(ended_at__gte=models.F("began_at")), name="coverage_has_order"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.probe_id} {self.began_at} - {self.ended_at}"
+
+
 class Heartbeat(models.Model):
     """When a background process last said that it is alive (database clock)."""
 

@@ -21,6 +21,11 @@ class Project(models.Model):
     workspace_folder = models.CharField(
         _("workspace"), max_length=500, blank=True, help_text=_("Folder on the controller where the code is built.")
     )
+    public_page = models.BooleanField(
+        _("public page"),
+        default=True,
+        help_text=_("Anybody may read how the services are and what is announced, without logging in."),
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

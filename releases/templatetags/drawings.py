@@ -5,6 +5,7 @@ Sizes are SVG user units; templates under components/ hold the shapes themselves
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from django import template
@@ -96,11 +97,20 @@ def budget_state(elapsed: float | None, budget: float | None) -> str:
 
 
 @register.simple_tag
-def bars(samples: Iterable[str], height: int = 26) -> list[dict[str, Any]]:
-    """Bars of probe results: "up" is tall, "planned" half, "down" short, anything else a dash; 4 units apart."""
+def bars(samples: Iterable[str], height: int = 26, said: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Bars of probe results: "up" is tall, "planned" half, "down" short, anything else a dash; 4 units apart.
+
+    `said`: what a pointer over each bar is told.
+    """
     tall = {"up": height - 2, "planned": round(height * 0.46), "down": round(height * 0.31)}
     css = {"up": "up", "planned": "pl", "down": "dn"}
     return [
-        {"x": 4 * place, "y": height - tall.get(sample, 2), "height": tall.get(sample, 2), "css": css.get(sample, "no")}
-        for place, sample in enumerate(samples)
+        {
+            "x": 4 * place,
+            "y": height - tall.get(sample, 2),
+            "height": tall.get(sample, 2),
+            "css": css.get(sample, "no"),
+            "said": words,
+        }
+        for place, (sample, words) in enumerate(zip_longest(samples, said, fillvalue=""))
     ]

@@ -1,76 +1,122 @@
-"""The public page: what users of a project's services read. No login, and nothing else of the project shows."""
+"""The public pages: what users of a project's services read. No login, no session; nothing else of the project shows.
 
-from datetime import timedelta
-from typing import Any
+They outlive the database: see releases/public.
+"""
 
-from django.db.models import Prefetch
-from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
-from django.views.decorators.cache import cache_control
-from django.views.decorators.http import require_GET
+from collections.abc import Mapping
+from typing import Any, Final
 
-from releases.models import Announcement, Environment, Outage, Probe, Project
+from django.conf import settings
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.csp import CSP
+from django.views.decorators.clickjacking import xframe_options_exempt
+from django.views.decorators.csp import csp_override
+from django.views.decorators.http import require_safe
 
-SHOWN_DAYS = 90
-STAGES = ("scheduled", "in_progress", "verifying", "done")
-STATES = {"scheduled": "running", "in_progress": "running", "verifying": "running", "done": "succeeded"}
+from releases.public import address, current, facts, pages, shelf
+from releases.public.database import watch
+from releases.public.formats import FORMATS
+from releases.views.public_answers import answer, database_says, for_any_origin, missing, reader_of
+
+# Other sites may show the banner in a frame; that is all that is opened.
+IN_FRAMES: Final[Mapping[str, Any]] = settings.SECURE_CSP | {
+    "frame-ancestors": ["*"],
+    "script-src": [CSP.NONE],
+    "connect-src": [CSP.NONE],
+}
 
 
-@require_GET
+@require_safe
 def announcements(request: HttpRequest) -> HttpResponse:
     """The projects that have a public page; straight to it where there is one only."""
-    projects = list(Project.objects.order_by("name"))
-    if len(projects) == 1:
-        return redirect("releases:project_announcements", projects[0].slug)
-    return render(request, "releases/announcement_index.html", {"projects": projects})
+    reader = reader_of(request)
+    rows = database_says(lambda: list(facts.public_projects().values_list("slug", "name")))
+    if rows is None:  # what is on the shelf had a page when the database was last heard of
+        states = [(slug, shelf.read(slug)) for slug in shelf.slugs()]
+        rows = [(slug, state.name) for slug, state in states if state is not None]
+    if len(rows) == 1:
+        return HttpResponseRedirect(address.of("project_announcements", rows[0][0]) + reader.query)
+    return answer(request, pages.index(rows, reader).encode(), "text/html; charset=utf-8", reader)
 
 
-@require_GET
-@cache_control(public=True, max_age=5)
+def _shown(request: HttpRequest, slug: str, name: str) -> HttpResponse:
+    """One of FORMATS of the project's state."""
+    reader, form = reader_of(request), FORMATS[name]
+    try:
+        edition = current.edition(slug)
+    except current.NoPage as error:
+        raise Http404 from error
+    except current.NoState:
+        return missing(slug, reader)
+    body = edition.made((name, reader), lambda: form.make(edition.snapshot, reader, edition.is_late).encode())
+    return answer(request, body, form.content_type, reader)
+
+
+@require_safe
 def project_announcements(request: HttpRequest, slug: str) -> HttpResponse:
-    """What is announced for a project's production, how its services are, what was before."""
-    project = get_object_or_404(Project, slug=slug)
-    since = timezone.now() - timedelta(days=SHOWN_DAYS)
-    environments = Environment.objects.filter(project=project, is_production=True)
-    rows = Announcement.objects.filter(environment__in=environments, created_at__gte=since)
-    rows = rows.select_related("environment", "deployment").order_by("-created_at", "-pk")
-    shown = list(rows[:50])
-    current = [row for row in shown if row.state in {"scheduled", "in_progress", "verifying"}]
-    if not current and shown and shown[0].updated_at > timezone.now() - timedelta(hours=24):
-        current = shown[:1]
-    context = {
-        "project": project,
-        "current": [_notice(row) for row in current],
-        "past": [row for row in shown if row not in current],
-        "services": _services(environments),
-        "outages": Outage.objects.filter(probe__environment__in=environments, planned=False, started_at__gte=since)
-        .select_related("probe__service", "probe__environment")
-        .order_by("-started_at")[:20],
-    }
-    return render(request, "releases/announcements.html", context)
+    """How the services are, what is announced for production, what was before."""
+    return _shown(request, slug, "page")
 
 
-def _notice(row: Announcement) -> dict[str, Any]:
-    """An announcement as it stands: its deployment knows better than what was written before it began."""
-    began = row.deployment.downtime_opened_at if row.deployment else None
-    ended = row.deployment.downtime_closed_at if row.deployment else None
-    if row.state == Announcement.State.SCHEDULED and began:
-        row.state = Announcement.State.VERIFYING if ended else Announcement.State.IN_PROGRESS
-    if began:
-        planned = row.ends_at - row.starts_at if row.ends_at and row.starts_at else None
-        row.starts_at, row.ends_at = began, ended or (began + planned if planned else None)
-    reached = STAGES.index(row.state) if row.state in STAGES else -1
-    stages = [
-        {"label": Announcement.State(stage).label, "current": index == reached} for index, stage in enumerate(STAGES)
-    ]
-    return {"row": row, "state": STATES.get(row.state, "cancelled"), "stages": stages}
+@require_safe
+def announcement(request: HttpRequest, slug: str, number: int) -> HttpResponse:
+    """One announcement with its updates; an old one needs the database."""
+    reader = reader_of(request)
+    try:
+        edition = current.edition(slug)
+    except current.NoPage as error:
+        raise Http404 from error
+    except current.NoState:
+        return missing(slug, reader)
+    one = edition.snapshot.notice(number)
+    one = one or database_says(lambda: facts.one_notice(slug, number))
+    if one is None and watch.is_away:
+        return missing(slug, reader)
+    if one is None:
+        raise Http404
+    html = pages.permalink(edition.snapshot, one, reader, edition.is_late)
+    return answer(request, html.encode(), "text/html; charset=utf-8", reader)
 
 
-def _services(environments: Any) -> list[dict[str, Any]]:
-    open_outages = Prefetch("outages", Outage.objects.filter(ended_at__isnull=True), to_attr="open_outages")
-    probes = Probe.objects.filter(environment__in=environments).select_related("service").prefetch_related(open_outages)
-    return [
-        {"name": probe.service.name, "enabled": probe.enabled, "outage": next(iter(probe.open_outages), None)}
-        for probe in probes.order_by("service__position")
-    ]
+@require_safe
+def public_embed(request: HttpRequest, slug: str) -> HttpResponse:
+    """What a team copies into its own pages."""
+    return _shown(request, slug, "embed")
+
+
+@require_safe
+@xframe_options_exempt
+@csp_override(IN_FRAMES)
+def public_banner(request: HttpRequest, slug: str) -> HttpResponse:
+    """One line for a frame on any site."""
+    return _shown(request, slug, "banner")
+
+
+@require_safe
+def public_badge(request: HttpRequest, slug: str) -> HttpResponse:
+    """The state as a small picture."""
+    return _shown(request, slug, "badge")
+
+
+@require_safe
+def public_atom(request: HttpRequest, slug: str) -> HttpResponse:
+    """The announcements as an Atom feed."""
+    return _shown(request, slug, "atom")
+
+
+@require_safe
+def public_json_feed(request: HttpRequest, slug: str) -> HttpResponse:
+    """The announcements as a JSON Feed, for the pages of any site."""
+    return for_any_origin(_shown(request, slug, "json_feed"))
+
+
+@require_safe
+def public_calendar(request: HttpRequest, slug: str) -> HttpResponse:
+    """Planned work as a calendar to subscribe to."""
+    return _shown(request, slug, "calendar")
+
+
+@require_safe
+def public_status(request: HttpRequest, slug: str) -> HttpResponse:
+    """The state as JSON, for the pages of any site."""
+    return for_any_origin(_shown(request, slug, "status"))

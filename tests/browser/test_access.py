@@ -11,6 +11,7 @@ from django.urls import URLPattern
 from playwright.sync_api import Page
 
 from releases import urls
+from tests.browser import public_pages
 from tests.browser.installation import PATIENCE, Person, Staging, Wiki, eventually, newcomer
 from tests.browser.test_gpu import Provider, consent, endpoint_of
 
@@ -34,6 +35,7 @@ NOT_PAGES = {
     "runbook_text",
     "announcements",
     "metrics",
+    *public_pages.NOT_PAGES,
 }
 
 
@@ -87,9 +89,9 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
     found |= {
         "dashboard": "/",
         "audit": "/audit/",
-        "project_announcements": "/announcements/demo/",
         "system": "/system/",
     }
+    found |= public_pages.paths(admin)
     yield found
     talk.end()
     minjun.until_over(minjun.number())
@@ -164,7 +166,9 @@ def test_every_page_is_looked_at(paths: dict[str, str]) -> None:
 )
 def test_axe_finds_nothing(paths: dict[str, str], come: Come, language: str, theme: Any, width: int) -> None:
     size = {"width": width, "height": 900}
-    admin = come("admin", language=language, color_scheme=theme, viewport=size, reduced_motion="reduce")
+    admin = come(
+        "admin", language=language, locale=language, color_scheme=theme, viewport=size, reduced_motion="reduce"
+    )
     found: dict[str, list[Any]] = {}
     for name, path in paths.items():
         if name == "login":

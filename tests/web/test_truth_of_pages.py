@@ -5,8 +5,8 @@ from datetime import timedelta
 from django.utils import timezone, translation
 
 from releases.models import Announcement, AuditEvent, Deployment
+from releases.public import facts
 from releases.views import audit_words
-from releases.views.announcements import _notice
 from tests.factories import World
 
 
@@ -15,11 +15,16 @@ def test_an_announcement_follows_the_downtime_of_its_deployment(world: World) ->
     began = timezone.now() - timedelta(minutes=3)
     Deployment.objects.filter(pk=draft.pk).update(downtime_opened_at=began)
     draft.refresh_from_db()
-    row = Announcement(environment=world.environment, deployment=draft, state="scheduled")
-    row.starts_at, row.ends_at = began + timedelta(minutes=16), began + timedelta(minutes=24)
-    notice = _notice(row)
-    assert [stage["current"] for stage in notice["stages"]] == [False, True, False, False]
-    assert (row.starts_at, row.ends_at) == (began, began + timedelta(minutes=8))
+    planned = began + timedelta(minutes=16), began + timedelta(minutes=24)
+    Announcement.objects.create(
+        environment=world.environment, deployment=draft, state="scheduled", title_ko="점검", title_en="Maintenance",
+        starts_at=planned[0], ends_at=planned[1],
+    )  # fmt: skip
+    snapshot = facts.gather(world.project.slug)
+    assert snapshot is not None
+    (notice,) = snapshot.current
+    assert (notice.state, notice.began_at, notice.ended_at) == ("in_progress", began, None)
+    assert (notice.starts_at, notice.ends_at) == planned
 
 
 def test_the_audit_log_names_steps_and_reasons_in_the_readers_language(world: World) -> None:

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from demo import machine
-from releases.demo import database, gpu, people, project, shipped
+from releases.demo import database, gpu, people, project, public, shipped
 
 LOGIN_FILE = "demo.json"
 
@@ -29,5 +29,6 @@ class Command(BaseCommand):
             loaded = project.load(host, databases, workspace)
             people.load(loaded, data / LOGIN_FILE)
             shipped.load(loaded, host, workspace)
+            public.load(loaded)
             gpu.load(loaded, host, project.gpu_runbooks(loaded), data)
         self.stdout.write(f"demo project loaded; its simulated host is {host.user}@{host.address}:{host.port}")

@@ -1,0 +1,60 @@
+"""Write the public pages to their files: every few seconds by beat, and at once when an announcement changes."""
+
+import structlog
+from celery import current_app
+from django.db import transaction
+from kombu.exceptions import OperationalError
+
+from releases.models import Project
+from releases.public import address, coverage, current, facts, shelf
+from releases.public.formats import FORMATS
+from releases.public.reader import LANGUAGES, Reader
+from releases.public.snapshot import Snapshot
+
+log = structlog.get_logger(__name__)
+
+
+def soon(project: Project) -> None:
+    """After commit, write the project's page anew; without a broker, beat's next message does."""
+    slug = project.slug
+
+    def tell() -> None:
+        current.expire(slug)
+        try:
+            current_app.send_task("releases.tasks.publish_page", args=(slug,), retry=False)
+        except (OperationalError, OSError) as error:
+            log.warning("broker unreachable", task="publish_page", slug=slug, error=str(error))
+
+    transaction.on_commit(tell)
+
+
+def every_page() -> None:
+    """Bring the days up to date, then every project's page; take those away that were switched off."""
+    coverage.extend()
+    wanted = set(facts.public_projects().values_list("slug", flat=True))
+    for slug in sorted(wanted):
+        page(slug)
+    for slug in set(shelf.slugs()) - wanted:
+        shelf.remove(slug)
+
+
+def page(slug: str) -> None:
+    """Write one project's files; those that people read only where something changed, or a minute has passed."""
+    before = shelf.read(slug)
+    edition = current.refresh(slug)
+    if edition is None:
+        return
+    now = edition.snapshot
+    if before is None or not before.same_as(now) or before.checked_at.minute != now.checked_at.minute:
+        shelf.write_files(slug, rendered(now))
+
+
+def rendered(snapshot: Snapshot) -> dict[str, bytes]:
+    """The files of a state by their names, in each language."""
+    site = address.site()
+    files: dict[str, bytes] = {}
+    for format_ in FORMATS.values():
+        for language in LANGUAGES[:1] if format_.in_both else LANGUAGES:
+            text = format_.make(snapshot, Reader(language, site), False)
+            files[format_.file if format_.in_both else f"{language}.{format_.file}"] = text.encode()
+    return files
