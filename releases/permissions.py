@@ -59,6 +59,9 @@ PROJECT_OF: dict[type[Model], str] = {
     models.GpuEndpoint: "environment__project",
     models.Recovery: "deployment__environment__project",
     models.Outage: "probe__environment__project",
+    models.Announcement: "environment__project",
+    models.Channel: "project",
+    models.Delivery: "channel__project",
     models.AuditEvent: "project",
 }
 

@@ -158,6 +158,23 @@ def check_gpu_account(account_id: int) -> None:
 
 
 @shared_task
+def deliver_notices() -> None:
+    """Send what waits in the outbox of announcements."""
+    from releases.engine.delivering import deliver_due
+
+    deliver_due()
+
+
+@shared_task
+def watch_announcements() -> None:
+    """Move the planned time of runs that are late, and remind of what begins soon."""
+    from releases.engine import announcing, clock
+
+    announcing.postpone_late(clock.now())
+    announcing.remind_due(clock.now())
+
+
+@shared_task
 def tidy() -> None:
     """Remove from machines what ended attempts left there."""
     from releases.engine.tidy import tidy

@@ -16,6 +16,7 @@ from releases.models.gpu_watch import GpuBill, GpuProof, GpuSample
 from releases.models.host import Host
 from releases.models.kept_database import KeptDatabase
 from releases.models.look import Look, LookEnding
+from releases.models.notice import Channel, Delivery, Event, Notice
 from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
 from releases.models.plan import Plan
 from releases.models.project import Project, Service
@@ -27,6 +28,7 @@ from releases.models.step import Attempt, AttemptFile, LogChunk, Step
 from releases.models.user import Membership, User
 from releases.models.variable import Variable
 from releases.models.window import DeployWindow
+from releases.models.wording import Stage, Wording
 
 __all__ = [
     "Announcement",
@@ -41,8 +43,10 @@ __all__ = [
     "BackupOrder",
     "BackupProof",
     "BackupReturn",
+    "Channel",
     "ChecklistItem",
     "Compatibility",
+    "Delivery",
     "DeployWindow",
     "Deployment",
     "DeploymentKind",
@@ -50,6 +54,7 @@ __all__ = [
     "EndpointState",
     "Environment",
     "EnvironmentLock",
+    "Event",
     "FolderRemoval",
     "GpuAccount",
     "GpuBill",
@@ -66,6 +71,7 @@ __all__ = [
     "Look",
     "LookEnding",
     "Membership",
+    "Notice",
     "OrderEnding",
     "Outage",
     "Phase",
@@ -84,8 +90,10 @@ __all__ = [
     "Runbook",
     "RunbookVersion",
     "Service",
+    "Stage",
     "Status",
     "Step",
     "User",
     "Variable",
+    "Wording",
 ]
