@@ -9,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 from cloudwiki.environment import Environment
 
 _MEND = "Set it to smtp+tls://user:password@host:587, smtp+ssl://user:password@host:465 or smtp://host:25."
+SECONDS = 15  # that one answer of the server may take
 _PORTS = {"smtp": 25, "smtp+tls": 587, "smtp+ssl": 465}
 
 
@@ -25,10 +26,13 @@ class Mail:
     sender: str = ""
     site: str = ""
 
-    def connection(self) -> dict[str, Any]:
-        """As Django's SMTP backend takes it."""
+    def mailers(self) -> dict[str, dict[str, Any]]:
+        """As Django's setting MAILERS."""
+        if not self.host:
+            return {}
         named = {"host": self.host, "port": self.port, "username": self.user, "password": self.password}
-        return {**named, "use_tls": self.tls, "use_ssl": self.ssl}
+        options = {**named, "use_tls": self.tls, "use_ssl": self.ssl, "timeout": SECONDS}
+        return {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}
 
     def __repr__(self) -> str:
         return f"Mail({self.host}:{self.port})"  # never the password

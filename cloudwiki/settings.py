@@ -266,6 +266,7 @@ PROBE_ALLOWED_NETWORKS = env.words("CLOUDWIKI_PROBE_ALLOWED_NETWORKS", [])
 
 # Announcements by mail: the server, the sender, and the address that links begin with.
 MAIL = mail.of(env)
+MAILERS = MAIL.mailers()
 
 # What Prometheus shows at /metrics; without one only people who may see the system page read it.
 METRICS_TOKEN = env.text("CLOUDWIKI_METRICS_TOKEN", "")

@@ -5,7 +5,7 @@ from typing import Any, Final
 from django.db import transaction
 from django.utils import translation
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from releases import audit, secrets
 from releases.audit import Actor
@@ -29,7 +29,7 @@ def save(channel: Channel, actor: Actor, address: str, hint: str) -> Channel:
     with transaction.atomic():
         channel.save()
         if not channel.enabled:
-            _give_up(channel, _("The channel was switched off."))
+            _give_up(channel, gettext_noop("The channel was switched off."))
         facts = {name: getattr(channel, name) for name in (*KEPT, "kind", "hint")}
         action = "channel.create" if new else "channel.change"
         audit.record(actor, action, channel, **facts, address="new" if address else "")
@@ -42,7 +42,7 @@ def remove(channel: Channel, actor: Actor) -> None:
         rows = Channel.objects.filter(pk=channel.pk, removed_at__isnull=True)
         if not rows.update(removed_at=clock.now(), ciphertext=b"", enabled=False, updated_by=actor.user):
             raise Conflict(_("The channel was removed a moment ago."))
-        _give_up(channel, _("The channel was removed."))
+        _give_up(channel, gettext_noop("The channel was removed."))
         audit.record(actor, "channel.remove", channel, hint=channel.hint)
 
 
@@ -62,4 +62,4 @@ def send_test(channel: Channel, actor: Actor) -> None:
 
 def _give_up(channel: Channel, why: str) -> None:
     waiting = Delivery.objects.filter(channel=channel, state=Delivery.State.PENDING)
-    waiting.update(state=Delivery.State.FAILED, claimed_until=None, error=why)
+    waiting.update(state=Delivery.State.FAILED, claimed_until=None, error=why, detail="")

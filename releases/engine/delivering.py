@@ -13,7 +13,7 @@ from django.conf import settings
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import override
+from django.utils.translation import gettext_noop, override
 
 from releases import audit, secrets
 from releases.audit import Actor
@@ -58,7 +58,7 @@ def try_again(delivery: Delivery, actor: Actor) -> None:
 def _heads(now: datetime) -> list[Delivery]:
     """Of each channel the first that waits, where its time has come and nobody is at it."""
     waiting = Delivery.objects.filter(state=Delivery.State.PENDING)
-    first = waiting.order_by("channel", "pk").distinct("channel").values("pk")
+    first = waiting.order_by("channel_id", "pk").distinct("channel_id").values("pk")
     free = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
     rows = Delivery.objects.filter(free, pk__in=first, next_at__lte=now)
     return list(rows.select_related("notice__announcement__environment__project", "channel").order_by("pk"))
@@ -82,23 +82,23 @@ def _attempt(delivery: Delivery) -> None:
         with override(channel.language):
             _send(channel, _message(delivery))
     except NotSent as error:
-        _failed(delivery, str(error))
+        _failed(delivery, error)
     except AWAY:
         raise
     except Exception as error:
         # Our own fault, or the library's; its text may hold an address, so it is told by its kind alone.
         log.error("delivery broke", delivery=delivery.pk, kind=type(error).__name__)
-        _failed(delivery, type(error).__name__)
+        _failed(delivery, NotSent(gettext_noop("Our own fault: %s."), type(error).__name__))
     else:
         mine = Delivery.objects.filter(pk=delivery.pk, claimed_until=delivery.claimed_until)
-        mine.update(state=Delivery.State.SENT, sent_at=clock.now(), claimed_until=None, error="")
+        mine.update(state=Delivery.State.SENT, sent_at=clock.now(), claimed_until=None, error="", detail="")
 
 
 def _send(channel: Channel, message: Message) -> None:
     try:
         address = secrets.open_sealed(bytes(channel.ciphertext))
     except secrets.SecretUnreadable as error:
-        raise NotSent(str(error)) from error
+        raise NotSent(gettext_noop("The stored address can't be opened. Enter it again.")) from error
     if channel.kind == Channel.Kind.EMAIL:
         ways.mail(address.split(), message)
     else:
@@ -127,10 +127,11 @@ def _link(delivery: Delivery) -> str:
     return urljoin(f"{settings.MAIL.site}/", link) if settings.MAIL.site else ""
 
 
-def _failed(delivery: Delivery, error: str) -> None:
+def _failed(delivery: Delivery, error: NotSent) -> None:
+    kept = {"claimed_until": None, "error": error.text[:300], "detail": error.detail[:300]}
     mine = Delivery.objects.filter(pk=delivery.pk, claimed_until=delivery.claimed_until)
     if delivery.attempts > len(PAUSES):
-        mine.update(state=Delivery.State.FAILED, claimed_until=None, error=error[:500])
+        mine.update(state=Delivery.State.FAILED, **kept)
     else:
         pause = PAUSES[delivery.attempts - 1]
-        mine.update(next_at=clock.now() + pause, claimed_until=None, error=error[:500])
+        mine.update(next_at=clock.now() + pause, **kept)

@@ -4,6 +4,7 @@ import uuid
 
 from django.db import models
 from django.db.models.functions import Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from releases.models.announcement import Announcement
@@ -118,7 +119,8 @@ class Delivery(models.Model):
     next_at = models.DateTimeField(db_default=Now(), help_text="not tried before")
     claimed_until = models.DateTimeField(null=True, help_text="a worker is at it until then")
     sent_at = models.DateTimeField(null=True)
-    error = models.CharField(max_length=500, blank=True, help_text="why the last attempt failed; no secrets")
+    error = models.CharField(max_length=300, blank=True, help_text="why the last attempt failed, in English; no secret")
+    detail = models.CharField(max_length=300, blank=True, help_text="what goes into the %s of that")
     created_at = models.DateTimeField(db_default=Now())
 
     class Meta:
@@ -134,3 +136,8 @@ class Delivery(models.Model):
 
     def __str__(self) -> str:
         return f"{self.notice} → {self.channel}"
+
+    def why(self) -> str:
+        """Why the last attempt failed, in the reader's language; "" where it did not."""
+        said = gettext(self.error) if self.error else ""
+        return said % self.detail if self.detail else said

@@ -15,27 +15,37 @@ from urllib.parse import urlsplit
 from apprise import Apprise, AppriseAsset, NotifyFormat
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.core.mail.backends.smtp import EmailBackend
 from django.template.loader import render_to_string
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
+from django.utils.translation import gettext_noop as _
 
 from releases import markdown
 from releases.probes.addresses import AddressRefused, NameUnknown, Network, endpoint, parse_networks, require_open
 
-MAIL_SECONDS: Final = 15
 # Services of Apprise that speak HTTPS to a place of their own, and those whose host is in the address.
 FIXED: Final = frozenset({"slack", "discord", "tgram", "workflows", "gchat", "line", "wxteams", "webex", "kakaotalk"})
 HOSTED: Final = frozenset(
     f"{name}{s}" for name in ("json", "form", "mmost", "rocket", "ntfy", "gotify") for s in ("", "s")
 )
 _CODE: Final = re.compile(r"error=(\d{3})")
+_REFUSED: Final = _(
+    "The controller does not connect there: the address is private, local or no web service."
+    " CLOUDWIKI_PROBE_ALLOWED_NETWORKS allows networks of your own."
+)
 # The library's own log tells of addresses and answers; ours tells what people need.
 logging.getLogger("apprise").propagate = False
 logging.getLogger("apprise").addHandler(logging.NullHandler())
 
 
 class NotSent(Exception):
-    """It was not accepted. `str()` is a translated sentence without secrets."""
+    """It was not accepted. `text`: a sentence without secrets, untranslated; `detail`: what goes into its %s."""
+
+    def __init__(self, text: str, detail: object = "") -> None:
+        self.text, self.detail = text, str(detail)
+        super().__init__(text)
+
+    def __str__(self) -> str:
+        return gettext(self.text) % self.detail if self.detail else gettext(self.text)
 
 
 @dataclass(frozen=True)
@@ -56,28 +66,28 @@ def mail(to: list[str], message: Message) -> None:
         raise NotSent(_("This installation has no mail server: set EMAIL_URL (docs/install.md)."))
     domain = server.sender.rpartition("@")[2].strip("> ")
     several = len(to) > 1  # they need not see each other
+    headers = {"Message-ID": f"<{message.key}@{domain}>", "Content-Language": message.language}
     built = EmailMultiAlternatives(
         subject=message.subject,
         body=f"{message.text}\n\n{message.link}".strip() + "\n",
         from_email=server.sender,
-        to=[server.sender] if several else to,
+        to=[] if several else to,
         bcc=to if several else [],
-        headers={"Message-ID": f"<{message.key}@{domain}>", "Content-Language": message.language},
-        connection=EmailBackend(**server.connection(), timeout=MAIL_SECONDS),
+        headers=headers | ({"To": "undisclosed-recipients:;"} if several else {}),
     )
     html = {"message": message, "html": markdown.render(message.text)}
     built.attach_alternative(render_to_string("mail/notice.html", html), "text/html")
     try:
-        built.send()
+        built.send(using="default")
     except SMTPAuthenticationError as error:
         raise NotSent(_("The mail server refused the login of EMAIL_URL.")) from error
     except (SMTPRecipientsRefused, SMTPSenderRefused) as error:
         raise NotSent(_("The mail server refused the sender or a recipient.")) from error
     except SMTPException as error:
-        code = getattr(error, "smtp_code", "")
-        raise NotSent(_("The mail server did not take the mail %s").strip() % code) from error
+        code = getattr(error, "smtp_code", type(error).__name__)
+        raise NotSent(_("The mail server did not take the mail: %s."), code) from error
     except OSError as error:
-        raise NotSent(_("The mail server can't be reached: %s.") % (error.strerror or type(error).__name__)) from error
+        raise NotSent(_("The mail server can't be reached: %s."), error.strerror or type(error).__name__) from error
 
 
 def chat(address: str, message: Message) -> None:
@@ -96,10 +106,10 @@ def chat(address: str, message: Message) -> None:
     if done:
         return
     if guard.refused:
-        raise NotSent(_("The address leads where the controller does not connect: %s.") % guard.refused)
+        raise NotSent(_REFUSED)
     code = next((found[1] for line in captured if (found := _CODE.search(line))), "")
     if code:
-        raise NotSent(_("The receiver answered %s.") % code)
+        raise NotSent(_("The receiver answered %s."), code)
     raise NotSent(_("The receiver can't be reached, or did not take the message."))
 
 
@@ -116,7 +126,7 @@ def _service(address: str) -> Apprise:
     schema = _schema(service) if service is not None else ""
     if service is None or not schema or not service.verify_certificate:
         known = ", ".join(sorted(FIXED | HOSTED))
-        raise NotSent(_("This is no address that Apprise knows, or not one of: %s.") % known)
+        raise NotSent(_("This is no address that Apprise knows, or not one of: %s."), known)
     app = Apprise(asset=asset)
     app.add(service)
     return app
@@ -139,7 +149,7 @@ def _check_host(address: str) -> None:
         host = f"[{name}]" if ":" in name else name
         endpoint(f"{'https' if scheme.endswith('s') else 'http'}://{host}{port}/", allowed=_networks())
     except (AddressRefused, ValueError) as error:
-        raise NotSent(_("The address leads where the controller does not connect: %s.") % error) from error
+        raise NotSent(_REFUSED) from error
     except NameUnknown as error:
         raise NotSent(_("The receiver's name is not known.")) from error
 
@@ -153,7 +163,7 @@ class _Guard:
 
     def __init__(self) -> None:
         self.allowed = _networks()
-        self.refused = ""
+        self.refused = False
 
 
 _GUARD: ContextVar[_Guard | None] = ContextVar("guard", default=None)
@@ -188,6 +198,6 @@ def _on_event(event: str, arguments: tuple[Any, ...]) -> None:
         if not isinstance(target, tuple):
             raise AddressRefused("a socket of this machine")
         require_open(str(target[0]), guard.allowed)
-    except (AddressRefused, ValueError) as error:
-        guard.refused = str(error)
+    except (AddressRefused, ValueError):
+        guard.refused = True
         raise
