@@ -10,6 +10,8 @@ SECONDS: dict[str, float] = {
     "reconcile": 5.0,
     "publish_pages": 10.0,
     "watch_rules": 3.0,
+    "deliver_notices": 3.0,
+    "watch_announcements": 15.0,
     "daily_backups": 30.0,
     "prune_backups": 600.0,
     "reconcile_gpu_bills": 600.0,

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.utils.csp import CSP
 from django.utils.translation import gettext_lazy as _
 
-from cloudwiki import keys, schedule
+from cloudwiki import keys, mail, schedule
 from cloudwiki.embedded import addresses, data_folder
 from cloudwiki.environment import Environment, broker_address
 from cloudwiki.log_format import logging_settings
@@ -263,6 +263,10 @@ LOG_CAP = env.number("CLOUDWIKI_LOG_CAP", 1 << 30, 1024, 1 << 40)
 
 # Networks whose addresses probes may call although they are private or local, such as 10.0.0.0/8.
 PROBE_ALLOWED_NETWORKS = env.words("CLOUDWIKI_PROBE_ALLOWED_NETWORKS", [])
+
+# Announcements by mail: the server, the sender, and the address that links begin with.
+MAIL = mail.of(env)
+MAILERS = MAIL.mailers()
 
 # What Prometheus shows at /metrics; without one only people who may see the system page read it.
 METRICS_TOKEN = env.text("CLOUDWIKI_METRICS_TOKEN", "")

@@ -1,8 +1,8 @@
-"""The life cycle of a deployment, a step, an attempt and a GPU endpoint, as data.
+"""The life cycle of a deployment, a step, an attempt, a GPU endpoint and an announcement, as data.
 
 Pure Python: no Django here, so that the engine, the database constraints, the screens and the
 documentation all read one table. Only `releases/engine/` may write a status, only `releases/endpoints/states.py` the
-state of an endpoint (a test holds this).
+state of an endpoint and only `releases/notices/states.py` that of an announcement (tests hold this).
 """
 
 from collections.abc import Mapping
@@ -87,6 +87,20 @@ GPU_ENDPOINT: Final[Transitions] = {
     RETIRED: frozenset(),
 }
 
+# Announcements. One of a run that stopped before anything was away is called off; a retry takes it up again.
+SCHEDULED: Final = "scheduled"
+IN_PROGRESS: Final = "in_progress"
+VERIFYING: Final = "verifying"
+DONE: Final = "done"
+
+ANNOUNCEMENT: Final[Transitions] = {
+    SCHEDULED: frozenset({IN_PROGRESS, VERIFYING, DONE, CANCELLED}),
+    IN_PROGRESS: frozenset({VERIFYING, DONE, CANCELLED}),
+    VERIFYING: frozenset({IN_PROGRESS, DONE, CANCELLED}),
+    DONE: frozenset(),
+    CANCELLED: frozenset({SCHEDULED, IN_PROGRESS}),
+}
+
 # An active deployment holds its environment: at most one exists per environment.
 ACTIVE: Final = frozenset({RUNNING, WAITING, UNKNOWN, CANCELLING})
 # A stopped one ended without success and may be resumed.
@@ -120,11 +134,12 @@ TABLES: Final[Mapping[str, Transitions]] = {
     "step": STEP,
     "attempt": ATTEMPT,
     "endpoint": GPU_ENDPOINT,
+    "announcement": ANNOUNCEMENT,
 }
 
 
 def allows(kind: str, current: str, wanted: str) -> bool:
-    """Tell whether a `kind` ("deployment", "step", "attempt" or "endpoint") may go from `current` to `wanted`."""
+    """Tell whether a `kind` (a key of TABLES) may go from `current` to `wanted`."""
     return wanted in TABLES[kind].get(current, frozenset())
 
 

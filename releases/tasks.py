@@ -171,6 +171,20 @@ def publish_page(slug: str) -> None:
     from releases.public.publish import page
 
     page(slug)
+def deliver_notices() -> None:
+    """Send what waits in the outbox of announcements."""
+    from releases.engine.delivering import deliver_due
+
+    deliver_due()
+
+
+@shared_task
+def watch_announcements() -> None:
+    """Move the planned time of runs that are late, and remind of what begins soon."""
+    from releases.engine import announcing, clock
+
+    announcing.postpone_late(clock.now())
+    announcing.remind_due(clock.now())
 
 
 @shared_task

@@ -6,10 +6,12 @@ from releases.views import (
     announcements,
     backup_things,
     backups,
+    channels,
     compatibility,
     consent,
     dashboard,
     decide,
+    deliveries,
     deployments,
     environment_rows,
     environments,
@@ -23,11 +25,14 @@ from releases.views import (
     hosts,
     kept_databases,
     live,
+    notice_edit,
+    notices,
     recovery,
     releases,
     roll_back,
     runbooks,
     system,
+    wordings,
 )
 
 app_name = "releases"
@@ -163,6 +168,26 @@ record_urls: list[URLPattern | URLResolver] = [
     path("metrics", system.metrics, name="metrics"),
 ]
 
+notice_urls: list[URLPattern | URLResolver] = [
+    path("notices/", notices.notices, name="notices"),
+    path("notices/new", notice_edit.new_notice, name="new_notice"),
+    path("notices/<int:number>/", notices.notice, name="notice"),
+    path("notices/<int:number>/edit", notice_edit.edit_notice, name="edit_notice"),
+    path("channels/", channels.channels, name="channels"),
+    path("channels/new", channels.new_channel, name="new_channel"),
+    path("channels/<int:number>/edit", channels.edit_channel, name="edit_channel"),
+    path("deliveries/", deliveries.deliveries, name="deliveries"),
+    path("projects/<int:number>/wordings", wordings.wordings, name="wordings"),
+    path("projects/<int:number>/wordings/edit", wordings.edit_wording, name="edit_wording"),
+]
+
+notice_verbs: list[URLPattern | URLResolver] = [
+    path("channels/<int:number>/remove", channels.remove_channel, name="remove_channel"),
+    path("channels/<int:number>/test", channels.send_test, name="test_channel"),
+    path("deliveries/<int:number>/again", deliveries.retry_delivery, name="retry_delivery"),
+    path("projects/<int:number>/wordings/reset", wordings.reset_wording, name="reset_wording"),
+]
+
 public_urls: list[URLPattern | URLResolver] = [
     path("announcements/", announcements.announcements, name="announcements"),
     path("announcements/<slug:slug>/", announcements.project_announcements, name="project_announcements"),
@@ -185,8 +210,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *environment_urls,
     *gpu_urls,
     *project_urls,
+    *notice_urls,
     *public_urls,
     *deployment_verbs,
     *gpu_verbs,
+    *notice_verbs,
     *live_urls,
 ]

@@ -10,8 +10,18 @@ sys.path.insert(0, str(ROOT))
 
 from releases import lifecycle  # noqa: E402
 
-SHOWN = {"deployment": "A deployment", "step": "A step", "endpoint": "A GPU endpoint"}
-FIRST = {"deployment": lifecycle.DRAFT, "step": lifecycle.PENDING, "endpoint": lifecycle.CREATING}
+SHOWN = {
+    "deployment": "A deployment",
+    "step": "A step",
+    "endpoint": "A GPU endpoint",
+    "announcement": "An announcement",
+}
+FIRST = {
+    "deployment": lifecycle.DRAFT,
+    "step": lifecycle.PENDING,
+    "endpoint": lifecycle.CREATING,
+    "announcement": lifecycle.SCHEDULED,
+}
 
 
 def diagram(kind: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 from releases import audit, lifecycle
 from releases.audit import THE_SYSTEM
-from releases.engine import touch
+from releases.engine import announcing, touch
 from releases.engine.status import move_attempt, move_step
 from releases.models import Attempt, Deployment, Host, Step
 from releases.models.lease import held
@@ -58,6 +58,7 @@ def begin(step: Step, token: int, host: Host | None, status: str = lifecycle.DIS
         )
         if step.opens_downtime:
             Deployment.objects.filter(pk=deployment.pk, downtime_opened_at__isnull=True).update(downtime_opened_at=now)
+            announcing.opened(deployment.pk, now)
         audit.record(THE_SYSTEM, "step.start", step, attempt=attempt.number, host=attempt.host_name)
         fault_point("audit_locked")
     return attempt
@@ -126,6 +127,8 @@ def finish(attempt: Attempt, token: int, outcome: Outcome, retries: Retries, log
             move_step(step, lifecycle.PENDING, started_at=None, finished_at=None)
         elif outcome.status in RETRIED and attempt.number < retries.attempts:
             move_step(step, lifecycle.PENDING, finished_at=None, retry_at=now + timedelta(seconds=retries.delay))
+        if step.closes_downtime and outcome.status == lifecycle.SUCCEEDED:
+            announcing.closed(step.deployment_id, now)
         _record(attempt, outcome)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 from releases import audit, compatibility, lifecycle
 from releases.audit import THE_SYSTEM
-from releases.engine import clock, touch
+from releases.engine import announcing, clock, touch
 from releases.engine.status import move_attempt, move_deployment, move_step
 from releases.models import Deployment, Step
 from releases.models.lease import held
@@ -35,6 +35,8 @@ def conclude(deployment: Deployment, token: int) -> bool:
             touch.bump(locked.pk)
             if wanted == lifecycle.SUCCEEDED and locked.only_service_id is not None:
                 compatibility.see(locked)
+            if wanted in lifecycle.FINISHED:
+                announcing.ended(locked, wanted, fields["finished_at"])
             audit.record(THE_SYSTEM, f"deployment.{wanted}", locked, **_said(locked))
     deployment.status = wanted
     return True

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from releases import audit, gate, lifecycle
 from releases.actions import gpu_switch
 from releases.audit import Actor
-from releases.engine import clock, touch, wake
+from releases.engine import announcing, clock, touch, wake
 from releases.engine.errors import Blocked, Conflict, EngineError
 from releases.engine.status import move_attempt, move_deployment, move_step
 from releases.models import Attempt, AttemptFile, Deployment, Step
@@ -72,8 +72,8 @@ def skip(step: Step, actor: Actor, reason: str) -> None:
     with transaction.atomic():
         deployment, step = _stopped(step)
         move_step(step, lifecycle.SKIPPED, reason=reason[:500], finished_at=clock.now())
-        _close_downtime(deployment, step)
         _resume(deployment)
+        _close_downtime(deployment, step)
         audit.record(actor, "step.skip", step, reason=reason)
 
 
@@ -132,14 +132,16 @@ def _end(attempt: Attempt, step: Step, wanted: str, actor: Actor, note: str) -> 
 
 
 def _put_away(draft: Deployment, actor: Actor) -> None:
-    move_deployment(draft, lifecycle.CANCELLED, finished_at=clock.now(), cancelled_by=actor.user)
+    now = clock.now()
+    move_deployment(draft, lifecycle.CANCELLED, finished_at=now, cancelled_by=actor.user)
+    announcing.ended(draft, lifecycle.CANCELLED, now)
 
 
 def _close_downtime(deployment: Deployment, step: Step) -> None:
     if step.closes_downtime and deployment.downtime_opened_at is not None:
-        Deployment.objects.filter(pk=deployment.pk, downtime_closed_at__isnull=True).update(
-            downtime_closed_at=clock.now()
-        )
+        now = clock.now()
+        Deployment.objects.filter(pk=deployment.pk, downtime_closed_at__isnull=True).update(downtime_closed_at=now)
+        announcing.closed(deployment.pk, now)
 
 
 def _stopped(step: Step) -> tuple[Deployment, Step]:
@@ -174,6 +176,7 @@ def _resume(deployment: Deployment) -> None:
             move_deployment(deployment, lifecycle.RUNNING, **fields)
     except IntegrityError as error:
         raise Blocked([gate.Blocker("active", _("Another deployment is active"), mend="deployment")]) from error
+    announcing.resumed(deployment)
     wake.driver(deployment.pk)
 
 

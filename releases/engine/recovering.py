@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from releases import audit, enrolment, lifecycle
 from releases.audit import THE_SYSTEM, Actor
 from releases.database import AWAY
-from releases.engine import clock, decide, prepare, recovery_notice, roll_back, rollback_rules, start, touch, wake
+from releases.engine import clock, decide, prepare, roll_back, rollback_rules, start, touch, wake
 from releases.engine.errors import Blocked, Conflict, EngineError
 from releases.engine.recovery import end, lock, open_one, put_away_draft
 from releases.models import Recovery, RecoveryEnding
@@ -118,7 +118,6 @@ def _start_past_consents(recovery: Recovery) -> None:
     prepare.rebuild(rollback, actor)
     enrolment.check_environment(deployment.environment)
     start.start_in_emergency(recovery)
-    recovery_notice.begun(recovery)
     with transaction.atomic():
         touch.bump(deployment.pk)
 
@@ -126,13 +125,10 @@ def _start_past_consents(recovery: Recovery) -> None:
 def _follow(recovery: Recovery) -> None:
     """The rollback runs or has ended."""
     rollback = recovery.rollback
-    recovery_notice.begun(recovery)  # who started it may have died before it could say so
     if rollback is None or not rollback.is_finished:
         return
     worked = rollback.status == lifecycle.SUCCEEDED
     ending = RecoveryEnding.SUCCEEDED if worked else RecoveryEnding.FAILED
-    if worked:
-        recovery_notice.ended(recovery)  # before its end is written: after that, nobody comes again
     with transaction.atomic():
         lock(recovery.deployment)
         if Recovery.objects.select_for_update(no_key=True).get(pk=recovery.pk).ending != ending:

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from releases import audit, gate, lifecycle
 from releases.audit import Actor
-from releases.engine import clock, plan, touch, undoing, wake
+from releases.engine import announcing, clock, plan, touch, undoing, wake
 from releases.engine.errors import Blocked, Conflict, EngineError
 from releases.engine.status import move_deployment
 from releases.models import Deployment, Environment, Recovery, User
@@ -52,7 +52,7 @@ def start(deployment: Deployment, user: User, actor: Actor, digest: str) -> None
         if locked.plan.digest != digest and locked.status == lifecycle.DRAFT:
             message = _("The plan changed after you opened the page; read it again.")
             found.insert(0, gate.Blocker("stale_page", message, mend="deployment", target=locked.pk))
-        _start(locked, user, found)
+        _start(locked, user, found, emergency=False)
         audit.record(actor, "deployment.start", locked, plan=digest)
     deployment.refresh_from_db()
 
@@ -69,7 +69,7 @@ def start_in_emergency(recovery: Recovery) -> None:
         locked = _locked(rollback)
         if Recovery.objects.select_for_update(no_key=True).get(pk=recovery.pk).ended_at is not None:
             raise Conflict(_("It was refused a moment ago."))
-        _start(locked, recovery.asked_by, blockers(locked, emergency=True))
+        _start(locked, recovery.asked_by, blockers(locked, emergency=True), emergency=True)
         detail = {"plan": locked.plan.digest, "emergency": recovery.rule, "undoes": recovery.deployment_id}
         audit.record(Actor(recovery.asked_by), "deployment.start_emergency", locked, **detail, reason=recovery.reason)
     rollback.refresh_from_db()
@@ -81,11 +81,12 @@ def _locked(deployment: Deployment) -> Deployment:
     return Deployment.objects.select_for_update(of=("self",), no_key=True).get(pk=deployment.pk)
 
 
-def _start(locked: Deployment, user: User | None, found: list[gate.Blocker]) -> None:
+def _start(locked: Deployment, user: User | None, found: list[gate.Blocker], *, emergency: bool) -> None:
     if found:
         raise Blocked(found)
     move_deployment(locked, lifecycle.RUNNING, started_by=user, started_at=clock.now())
     touch.bump(locked.pk)
+    announcing.begun(locked, emergency=emergency)
     wake.driver(locked.pk)
 
 

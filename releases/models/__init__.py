@@ -17,6 +17,8 @@ from releases.models.host import Host
 from releases.models.kept_database import KeptDatabase
 from releases.models.look import Look, LookEnding
 from releases.models.outage import Coverage, Heartbeat, Outage, Probe, ProbeResult
+from releases.models.notice import Channel, Delivery, Event, Notice
+from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
 from releases.models.plan import Plan
 from releases.models.project import Project, Service
 from releases.models.recovery import Recovery, RecoveryEnding, Rule
@@ -27,6 +29,7 @@ from releases.models.step import Attempt, AttemptFile, LogChunk, Step
 from releases.models.user import Membership, User
 from releases.models.variable import Variable
 from releases.models.window import DeployWindow
+from releases.models.wording import Stage, Wording
 
 __all__ = [
     "Announcement",
@@ -41,9 +44,11 @@ __all__ = [
     "BackupOrder",
     "BackupProof",
     "BackupReturn",
+    "Channel",
     "ChecklistItem",
     "Compatibility",
     "Coverage",
+    "Delivery",
     "DeployWindow",
     "Deployment",
     "DeploymentKind",
@@ -51,6 +56,7 @@ __all__ = [
     "EndpointState",
     "Environment",
     "EnvironmentLock",
+    "Event",
     "FolderRemoval",
     "GpuAccount",
     "GpuBill",
@@ -67,6 +73,7 @@ __all__ = [
     "Look",
     "LookEnding",
     "Membership",
+    "Notice",
     "OrderEnding",
     "Outage",
     "Phase",
@@ -85,8 +92,10 @@ __all__ = [
     "Runbook",
     "RunbookVersion",
     "Service",
+    "Stage",
     "Status",
     "Step",
     "User",
     "Variable",
+    "Wording",
 ]

@@ -45,6 +45,7 @@ class Announcement(models.Model):
     began_at = models.DateTimeField(null=True, help_text="as it was; of a deployment its marks")
     ended_at = models.DateTimeField(null=True, help_text="as it was; of a deployment its marks")
     reminded_at = models.DateTimeField(null=True, help_text="when the reminder for `starts_at` went out")
+    follows_wording = models.BooleanField(default=False, help_text="its words are its kind's and change with its state")
     created_by = models.ForeignKey("releases.User", null=True, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

@@ -94,6 +94,14 @@ def endpoint(
     return Endpoint(scheme, name, str(addresses[0]), port)
 
 
+def require_open(text: str, allowed: tuple[Network, ...] = ()) -> None:
+    """Raise AddressRefused unless the controller may connect to this address (no name)."""
+    address = ipaddress.ip_address(text.partition("%")[0])
+    _refuse_never(address)
+    if _is_inside(address) and not _within(address, allowed):
+        raise AddressRefused(f"{address} is a private or local address")
+
+
 def _parts(url: str) -> tuple[str, str, int]:
     try:
         parts = urlsplit(url)

@@ -93,7 +93,7 @@ def _maintenance_page(parameters: Parameters, login: str) -> list[str]:
 
 
 def _announce(parameters: Parameters, login: str) -> list[str]:
-    return [visible(text) for text in parameters["title"].values()]
+    return [visible(text) for text in parameters.get("title", {}).values()]
 
 
 def _manual(parameters: Parameters, login: str) -> list[str]:

@@ -144,7 +144,7 @@ def _release_2_is_there(site: Site, machine: Machine, deployment: Deployment, da
         assert said in log_of(deployment, key), key
     announcement = Announcement.objects.get(deployment=deployment)
     states = announcement.revisions.order_by("pk").values_list("state", flat=True)
-    assert (announcement.state, list(states)) == ("done", ["scheduled", "done"])
+    assert (announcement.state, list(states)) == ("done", ["scheduled", "in_progress", "verifying", "done"])
     _downtime_was_measured(deployment)
 
 
@@ -182,7 +182,8 @@ def _release_3_is_told_truthfully(site: Site, machine: Machine, deployment: Depl
     assert b"frontend release 3" in machine.run("curl -sS http://localhost").stdout
     assert machine.run("systemctl is-active spring-boot").stdout == b"active\n"
     same_build(site, machine)
-    assert Announcement.objects.get(deployment=deployment).state == "scheduled"
+    announcement = Announcement.objects.get(deployment=deployment)
+    assert (announcement.state, announcement.title_en) == ("verifying", "Maintenance takes longer than planned")
     until(lambda: Outage.objects.filter(deployment=deployment, ended_at__isnull=True).exists())
     jar = Backup.objects.get(deployment=deployment, name="app.jar.bak")
     assert jar.release.version == "v2"

@@ -3,19 +3,21 @@
 import pytest
 
 from releases import lifecycle
-from releases.models import EndpointState, Status
+from releases.models import Announcement, EndpointState, Status
 
 ENDS = {
     "deployment": {lifecycle.SUCCEEDED},
     "step": {lifecycle.SUCCEEDED},
     "attempt": set(lifecycle.ATTEMPT_FINISHED),
     "endpoint": {lifecycle.RETIRED},
+    "announcement": {lifecycle.DONE},
 }
 STARTS = {
     "deployment": {lifecycle.DRAFT},
     "step": {lifecycle.PENDING, lifecycle.SKIPPED},
     "attempt": {lifecycle.DISPATCHING, lifecycle.WAITING},
     "endpoint": {lifecycle.CREATING},
+    "announcement": {lifecycle.SCHEDULED, lifecycle.IN_PROGRESS},
 }
 
 
@@ -65,6 +67,7 @@ def test_sources_are_the_old_statuses_of_a_guarded_update() -> None:
 
 
 def test_every_status_has_a_word() -> None:
-    used = {status for kind, table in lifecycle.TABLES.items() if kind != "endpoint" for status in table}
+    used = {status for kind in ("deployment", "step", "attempt") for status in lifecycle.TABLES[kind]}
     assert used == set(Status.values)
     assert set(lifecycle.GPU_ENDPOINT) == set(EndpointState.values)
+    assert set(lifecycle.ANNOUNCEMENT) == set(Announcement.State.values)
