@@ -60,6 +60,8 @@ PROJECT_OF: dict[type[Model], str] = {
     models.Recovery: "deployment__environment__project",
     models.Outage: "probe__environment__project",
     models.AuditEvent: "project",
+    models.Complaint: "project",
+    models.ActiveUsersSource: "project",
 }
 
 

@@ -14,6 +14,14 @@ from releases.models.gpu_endpoint import EndpointOrder, EndpointState, GpuEndpoi
 from releases.models.gpu_release import GpuSpec
 from releases.models.gpu_watch import GpuBill, GpuProof, GpuSample
 from releases.models.host import Host
+from releases.models.insights import (
+    ActiveUsers,
+    ActiveUsersSource,
+    ComparisonFigures,
+    Complaint,
+    Threshold,
+    ThresholdCrossing,
+)
 from releases.models.kept_database import KeptDatabase
 from releases.models.look import Look, LookEnding
 from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
@@ -29,6 +37,8 @@ from releases.models.variable import Variable
 from releases.models.window import DeployWindow
 
 __all__ = [
+    "ActiveUsers",
+    "ActiveUsersSource",
     "Announcement",
     "AnnouncementRevision",
     "Approval",
@@ -42,7 +52,9 @@ __all__ = [
     "BackupProof",
     "BackupReturn",
     "ChecklistItem",
+    "ComparisonFigures",
     "Compatibility",
+    "Complaint",
     "DeployWindow",
     "Deployment",
     "DeploymentKind",
@@ -86,6 +98,8 @@ __all__ = [
     "Service",
     "Status",
     "Step",
+    "Threshold",
+    "ThresholdCrossing",
     "User",
     "Variable",
 ]
