@@ -51,6 +51,11 @@ class Measures:
         now, before = self.deploy.p50, self.deploy_before.p50
         return None if now is None or not before else now / before - 1
 
+    @property
+    def change_size(self) -> float | None:
+        """The same without its direction."""
+        return None if self.change is None else abs(self.change)
+
 
 def of(scope: Scope) -> Measures:
     """Everything of a scope; five queries."""

@@ -74,10 +74,8 @@ def suggested(seconds: Sequence[float], estimate: int) -> int | None:
     """What is enough for four of five of the last successes, rounded up; None unless it is far from the estimate."""
     if len(seconds) < FEWEST:
         return None
-    ranked = sorted(seconds)
-    place = SHARE * (len(ranked) - 1)
-    low, high = ranked[math.floor(place)], ranked[math.ceil(place)]
-    wanted = rounded(low + (high - low) * (place - math.floor(place)))
+    enough = sorted(seconds)[math.ceil(round(SHARE * len(seconds), 6)) - 1]
+    wanted = rounded(enough)
     return wanted if abs(wanted - estimate) > FAR * estimate else None
 
 

@@ -80,7 +80,7 @@ def _chosen(request: HttpRequest) -> dict[str, int]:
     chosen = {}
     for entry in request.POST.getlist("estimate"):
         key, _equals, seconds = entry.partition("=")
-        if not seconds.isascii() or not seconds.isdigit() or len(seconds) > 6 or int(seconds) > LONGEST:
+        if not seconds.isascii() or not seconds.isdigit() or len(seconds) > 6 or not 1 <= int(seconds) <= LONGEST:
             raise EngineError(_("Estimates: they are whole seconds, at most a week. Open the page again."))
         chosen[key] = int(seconds)
     return chosen
