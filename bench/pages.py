@@ -44,11 +44,25 @@ def addresses(past: Past) -> dict[str, str]:
         "history, by outcome": "/history/?status=failed",
         "deployments": "/deployments/",
         "a deployment": f"/deployments/{past.newest}/",
+        **insights(past),
         "releases": "/releases/",
         "a release": f"/releases/{past.release}/",
         "audit": "/audit/",
         "audit, by action": "/audit/?action=step.failed",
         "audit, by target": "/audit/?target=s3",
+    }
+
+
+def insights(past: Past) -> dict[str, str]:
+    """Over the last year, and over all that there is."""
+    ever = f"environment={past.environment}&period=own&since=2018-01-01&until=2030-01-01"
+    return {
+        "insights, a year": "/insights/?period=365",
+        "insights, ever": f"/insights/?{ever}",
+        "changes that failed": f"/insights/deployments?{ever}&set=changes_failed",
+        "thresholds": "/insights/thresholds",
+        "comparison": "/insights/comparison",
+        "steps of a runbook": f"/runbooks/{past.runbook}/steps",
     }
 
 

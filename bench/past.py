@@ -37,6 +37,21 @@ INSERT INTO releases_outage (probe_id, deployment_id, started_at, ended_at, plan
 SELECT p.id, d.id, d.started_at + interval '5 minutes', d.started_at + interval '13 minutes', true, 'no answer'
 FROM releases_deployment d JOIN releases_probe p ON p.environment_id = d.environment_id
 WHERE d.idempotency_key LIKE 'past-%%'"""
+# One deployment in twenty is a rollback of the one before it there, one in forty of three together; after one in thirty
+# an outage that nobody planned. Half of the releases know when their commit was made.
+_ROLLBACKS = """
+UPDATE releases_deployment d SET kind = 'rollback', undoes_id = d.id - 2,
+  undoes_first_id = CASE WHEN d.id %% 40 = 0 THEN d.id - 6 END
+WHERE d.id %% 20 = 0 AND d.idempotency_key LIKE 'past-%%'
+  AND EXISTS (SELECT 1 FROM releases_deployment b WHERE b.id = d.id - 6 AND b.idempotency_key LIKE 'past-%%')"""
+_UNPLANNED = """
+INSERT INTO releases_outage (probe_id, deployment_id, started_at, ended_at, planned, detail)
+SELECT p.id, NULL, d.finished_at + interval '9 minutes', d.finished_at + interval '21 minutes', false, 'refused'
+FROM releases_deployment d JOIN releases_probe p ON p.environment_id = d.environment_id
+WHERE d.id %% 30 = 1 AND d.idempotency_key LIKE 'past-%%'"""
+_COMMITS = """
+UPDATE releases_release r SET committed_at = (SELECT min(d.started_at) - interval '2 days' FROM releases_deployment d
+  WHERE d.release_id = r.id) WHERE r.id %% 2 = 0"""
 _EVENTS = """
 INSERT INTO releases_auditevent (sequence, at, actor_name, action, target_type, target_id, target_name, project_id,
   deployment_id, detail, address, previous_hash, hash)
@@ -56,6 +71,8 @@ class Past:
     user: User
     newest: int
     release: int
+    environment: int
+    runbook: int
 
 
 def make_past() -> Past:
@@ -71,10 +88,12 @@ def make_past() -> Past:
         cursor.execute(_STEPS, {"last": STEPS - 1})
         cursor.execute(_ATTEMPTS)
         cursor.execute(_OUTAGES, {})
+        for more in (_ROLLBACKS, _UNPLANNED, _COMMITS):
+            cursor.execute(more, {})
         cursor.execute(_EVENTS, {"from": head})
         cursor.execute("UPDATE releases_audithead SET sequence = (SELECT max(sequence) FROM releases_auditevent)")
         cursor.execute("ANALYZE")
-    return Past(world.requester, newest, release)
+    return Past(world.requester, newest, release, world.environment.pk, world.runbook.pk)
 
 
 def _events_before() -> int:

@@ -16,6 +16,7 @@ SECONDS: dict[str, float] = {
     "prune_backups": 600.0,
     "reconcile_gpu_bills": 600.0,
     "check_gpu_daily": 300.0,
+    "watch_thresholds": 300.0,
     "tidy": 1800.0,
 }
 

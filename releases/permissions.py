@@ -64,6 +64,8 @@ PROJECT_OF: dict[type[Model], str] = {
     models.Channel: "project",
     models.Delivery: "channel__project",
     models.AuditEvent: "project",
+    models.Complaint: "project",
+    models.ActiveUsersSource: "project",
 }
 
 

@@ -201,3 +201,20 @@ def reconcile() -> None:
     from releases.engine.reconcile import reconcile
 
     reconcile()
+
+
+@shared_task
+def watch_thresholds() -> None:
+    """Fetch the counts of active users that are due, and see which thresholds were reached."""
+    from releases.engine import clock, thresholds, user_reports
+
+    user_reports.fetch_due(clock.now())
+    thresholds.watch(clock.now())
+
+
+@shared_task
+def fetch_active_users(project_id: int) -> None:
+    """Ask the address of a project for its count of active users."""
+    from releases.engine.user_reports import fetch
+
+    fetch(project_id)

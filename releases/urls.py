@@ -23,6 +23,10 @@ from releases.views import (
     gpu_spec,
     history,
     hosts,
+    insights,
+    insights_comparison,
+    insights_steps,
+    insights_thresholds,
     kept_databases,
     live,
     notice_edit,
@@ -153,6 +157,26 @@ project_urls: list[URLPattern | URLResolver] = [
     path("projects/<int:number>/compatibility/say", compatibility.say, name="say_compatibility"),
 ]
 
+insights_urls: list[URLPattern | URLResolver] = [
+    path("insights/", insights.insights, name="insights"),
+    path("insights/deployments", insights.deployments, name="insights_deployments"),
+    path("insights/outages", insights.outages, name="insights_outages"),
+    path("insights/thresholds", insights_thresholds.page, name="insights_thresholds"),
+    path("insights/thresholds/deployments", insights.threshold_deployments, name="insights_threshold_deployments"),
+    path("insights/comparison", insights_comparison.page, name="insights_comparison"),
+    path("projects/<int:number>/comparison", insights_comparison.edit, name="edit_comparison"),
+    path("runbooks/<int:number>/steps", insights_steps.figures, name="runbook_steps"),
+    path("runbooks/<int:number>/estimates", insights_steps.estimates, name="runbook_estimates"),
+]
+
+insights_verbs: list[URLPattern | URLResolver] = [
+    path("projects/<int:number>/complaints", insights_thresholds.complain, name="enter_complaint"),
+    path("complaints/<int:number>/withdraw", insights_thresholds.withdraw, name="withdraw_complaint"),
+    path("projects/<int:number>/active-users", insights_thresholds.enter_users, name="enter_active_users"),
+    path("projects/<int:number>/active-users/source", insights_thresholds.set_source, name="set_active_users_source"),
+    path("projects/<int:number>/active-users/fetch", insights_thresholds.fetch_users, name="fetch_active_users"),
+]
+
 record_urls: list[URLPattern | URLResolver] = [
     path("", dashboard.dashboard, name="dashboard"),
     path("history/", history.history, name="history"),
@@ -215,5 +239,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *deployment_verbs,
     *gpu_verbs,
     *notice_verbs,
+    *insights_urls,
+    *public_urls,
+    *deployment_verbs,
+    *gpu_verbs,
+    *insights_verbs,
     *live_urls,
 ]

@@ -9,6 +9,7 @@ from demo import sample
 from demo.machine import Machine, Site
 from releases.actions import artifacts
 from releases.models import Artifact, Project, Release
+from releases.proofs import git
 
 ARTIFACTS = (("backend", "build/libs/app.jar", False), ("frontend", ".next", True))
 RUNNING = sample.VERSIONS[0].number
@@ -24,6 +25,8 @@ def load(project: Project, machine: Machine, workspace: Path) -> None:
             version=version.number,
             defaults={"commit": commits[version.number], "branch": "main", "notes": version.notes},
         )
+        if release.committed_at is None:
+            Release.objects.filter(pk=release.pk).update(committed_at=git.committed_at(release))
         if is_new or (empty and version.number == RUNNING):
             with redirect_stdout(io.StringIO()):
                 sample.build_at(workspace, version.number)

@@ -14,6 +14,14 @@ from releases.models.gpu_endpoint import EndpointOrder, EndpointState, GpuEndpoi
 from releases.models.gpu_release import GpuSpec
 from releases.models.gpu_watch import GpuBill, GpuProof, GpuSample
 from releases.models.host import Host
+from releases.models.insights import (
+    ActiveUsers,
+    ActiveUsersSource,
+    ComparisonFigures,
+    Complaint,
+    Threshold,
+    ThresholdCrossing,
+)
 from releases.models.kept_database import KeptDatabase
 from releases.models.look import Look, LookEnding
 from releases.models.outage import Coverage, Heartbeat, Outage, Probe, ProbeResult
@@ -32,6 +40,8 @@ from releases.models.window import DeployWindow
 from releases.models.wording import Stage, Wording
 
 __all__ = [
+    "ActiveUsers",
+    "ActiveUsersSource",
     "Announcement",
     "AnnouncementRevision",
     "Approval",
@@ -46,9 +56,11 @@ __all__ = [
     "BackupReturn",
     "Channel",
     "ChecklistItem",
+    "ComparisonFigures",
     "Compatibility",
     "Coverage",
     "Delivery",
+    "Complaint",
     "DeployWindow",
     "Deployment",
     "DeploymentKind",
@@ -95,6 +107,8 @@ __all__ = [
     "Stage",
     "Status",
     "Step",
+    "Threshold",
+    "ThresholdCrossing",
     "User",
     "Variable",
     "Wording",

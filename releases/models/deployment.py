@@ -79,6 +79,8 @@ class Deployment(models.Model):
             models.Index(fields=["environment", "-id"], name="deployment_by_environment"),
             models.Index(fields=["status"], name="deployment_by_status"),
             models.Index(fields=["-started_at"], name="deployment_by_start"),
+            models.Index(fields=["environment", "started_at"], name="deployment_in_period"),
+            models.Index(fields=["undoes"], condition=models.Q(kind="rollback"), name="deployment_rollbacks"),
         ]
 
     def __str__(self) -> str:

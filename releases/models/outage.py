@@ -68,6 +68,9 @@ class Outage(models.Model):
                 name="outage_ends_after_start",
             ),
         ]
+        indexes = [
+            models.Index(fields=["probe", "started_at"], condition=models.Q(planned=False), name="outage_unplanned")
+        ]
 
     def __str__(self) -> str:
         return f"{self.probe_id} {self.started_at} - {self.ended_at}"

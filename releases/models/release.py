@@ -17,6 +17,7 @@ class Release(models.Model):
     project = models.ForeignKey("releases.Project", on_delete=models.CASCADE, related_name="releases")
     version = models.CharField(_("version"), max_length=60, validators=[VERSION])
     commit = models.CharField(_("commit"), max_length=40, validators=[COMMIT])
+    committed_at = models.DateTimeField(null=True, editable=False, help_text="as git says; null: not known")
     branch = models.CharField(_("branch"), max_length=120, default="main", validators=[BRANCH])
     notes = models.TextField(_("notes"), blank=True)
     schema_changed = models.BooleanField(_("the database schema changes"), default=False)

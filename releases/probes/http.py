@@ -53,7 +53,7 @@ class HttpProber:
         except NameUnknown as unknown:
             ok, detail = (None, f"resolver:{unknown}") if unknown.temporary else (False, f"name:{unknown}")
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            ok, detail = _failure(error)
+            ok, detail = failure(error)
         return Answer(at, ok, (perf_counter() - started) * 1000, detail[:200])
 
     async def _judge(self, check: Check) -> tuple[bool, str]:
@@ -73,18 +73,21 @@ class HttpProber:
             await response.aclose()
 
     def _request(self, check: Check, place: Endpoint) -> httpx.Request:
-        parts = urlsplit(check.url)
-        host = f"[{place.address}]" if ":" in place.address else place.address
-        path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        address, headers, extensions = pinned(check.url, place)
         has_body = check.method != "GET"
         typed = {"Content-Type": check.content_type} if has_body else {}
+        content = check.body.encode() if has_body else None
         return self._client.build_request(
-            check.method,
-            f"{place.scheme}://{host}:{place.port}{path}",
-            content=check.body.encode() if has_body else None,
-            headers={"Host": parts.netloc, **typed},
-            extensions={"sni_hostname": place.name},
+            check.method, address, content=content, headers=headers | typed, extensions=extensions
         )
+
+
+def pinned(url: str, place: Endpoint) -> tuple[str, dict[str, str], dict[str, str]]:
+    """What asks for `url` at its checked address: the address to ask, headers, extensions of httpx."""
+    parts = urlsplit(url)
+    host = f"[{place.address}]" if ":" in place.address else place.address
+    path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return f"{place.scheme}://{host}:{place.port}{path}", {"Host": parts.netloc}, {"sni_hostname": place.name}
 
 
 async def _beginning(response: httpx.Response) -> bytes:
@@ -96,7 +99,7 @@ async def _beginning(response: httpx.Response) -> bytes:
     return bytes(body[:BODY_LIMIT])
 
 
-def _failure(error: BaseException) -> tuple[bool | None, str]:
+def failure(error: BaseException) -> tuple[bool | None, str]:
     """Tell our own trouble (not measured) from the service's."""
     cause: BaseException | None = error
     while cause is not None:

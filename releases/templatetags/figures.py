@@ -6,6 +6,7 @@ from typing import Literal
 from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 register = template.Library()
 
@@ -26,6 +27,23 @@ def clock(seconds: Seconds) -> str:
     if hours:
         return f"{sign}{hours}:{minutes:02}:{total % 60:02}"
     return f"{sign}{minutes}:{total % 60:02}"
+
+
+@register.filter
+def span(seconds: Seconds) -> str:
+    """A duration of any length: as a clock up to an hour, then in hours, from two days on in days."""
+    if seconds is None or seconds == "":
+        return NOTHING
+    total = seconds.total_seconds() if isinstance(seconds, timedelta) else float(seconds)
+    if total < 3600:
+        return clock(total)
+    return _("%s h") % f"{total / 3600:.1f}" if total < 2 * 86400 else _("%s d") % f"{total / 86400:.1f}"
+
+
+@register.filter
+def percent(fraction: float | Literal[""] | None) -> str:
+    """A fraction as 12.5 %; nothing known is a dash."""
+    return NOTHING if fraction is None or fraction == "" else f"{100 * fraction:.1f} %"
 
 
 @register.filter

@@ -19,6 +19,7 @@ from releases.actions.base import ActionError
 from releases.engine.errors import EngineError
 from releases.models import Artifact, Deployment, Project, Release
 from releases.permissions import Need, actor, member_required, signed_in
+from releases.proofs import git
 from releases.views import gpu_spec
 from releases.views.answers import done, once, verb
 from releases.views.careful_forms import CarefulForm
@@ -125,6 +126,7 @@ def new_release(request: HttpRequest) -> HttpResponse:
     form = _release_form(request)
     if request.method == "POST" and form.is_valid():
         permissions.require(signed_in(request), Need.OPERATE, form.cleaned_data["project"].pk)
+        form.instance.committed_at = git.committed_at(form.instance)
         with transaction.atomic():
             release = form.save(commit=False)
             release.created_by = signed_in(request)
@@ -142,6 +144,8 @@ def edit_release(request: HttpRequest, number: int) -> HttpResponse:
     release = permissions.get(Release, signed_in(request), Need.OPERATE, "project", pk=number)
     form = _release_form(request, release)
     if request.method == "POST" and form.is_valid():
+        if "commit" in form.changed_data:
+            form.instance.committed_at = git.committed_at(form.instance)
         with transaction.atomic():
             form.save()
             audit.record(actor(request), "release.change", release, changed=form.changed_data)

@@ -1,7 +1,5 @@
 """Runbooks: written in the browser, checked as you type, kept as versions."""
 
-import hashlib
-
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS, PermissionDenied
 from django.core.files.uploadedfile import UploadedFile
@@ -14,9 +12,9 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from releases import audit, permissions
-from releases.audit import Actor
 from releases.engine.errors import Conflict
-from releases.models import Project, Runbook, RunbookVersion, User
+from releases.engine.runbook_versions import save_version
+from releases.models import Project, Runbook, RunbookVersion
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.runbooks import diff, loader, plan
 from releases.runbooks.messages import RunbookErrors
@@ -96,7 +94,7 @@ def runbook(request: HttpRequest, number: int) -> HttpResponse:
         "versions": versions,
         "shown": shown,
         "before": before,
-        "hunks": _hunks(before.text, shown.text) if shown and before else [],
+        "hunks": hunks(before.text, shown.text) if shown and before else [],
         "read": _read(shown.text) if shown else None,
         "may_manage": permissions.may(signed_in(request), Need.MANAGE, found.project_id),
     }
@@ -158,30 +156,6 @@ def problems(text: str) -> list[dict[str, object]]:
     return []
 
 
-def save_version(found: Runbook, text: str, note: str, user: User, who: Actor, base: str) -> RunbookVersion:
-    """Keep a text as the version after `base`. The same text as the newest one is not kept twice.
-
-    Raises Conflict when another text was saved since the version `base`.
-    """
-    with transaction.atomic():
-        Runbook.objects.select_for_update(no_key=True).get(pk=found.pk)
-        latest = found.latest()
-        if latest is not None and latest.text == text:
-            return latest
-        if base != str(latest.number if latest else 0):
-            raise Conflict(_("Somebody saved another version meanwhile; compare and save again."))
-        made = RunbookVersion.objects.create(
-            runbook=found,
-            number=(latest.number if latest else 0) + 1,
-            text=text,
-            sha256=hashlib.sha256(text.encode()).hexdigest(),
-            note=note,
-            created_by=user,
-        )
-        audit.record(who, "runbook.save", made, note=note, sha256=made.sha256)
-    return made
-
-
 def _problem(line: int, column: int, path: str, message: str, mend: str) -> dict[str, object]:
     return {"line": line, "column": column, "path": path, "message": message, "mend": mend}
 
@@ -197,7 +171,8 @@ def _first_text(file: UploadedFile[bytes] | None, shipped: str) -> str:
         raise ValueError(_("The file is not UTF-8 text; save it as UTF-8.")) from error
 
 
-def _hunks(old: str, new: str) -> list[dict[str, object]]:
+def hunks(old: str, new: str) -> list[dict[str, object]]:
+    """The changed parts of a text, as the template of differences shows them."""
     kinds = {"-": "del", "+": "add", "same": "same"}
     return [
         {

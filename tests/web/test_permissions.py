@@ -25,6 +25,7 @@ from releases.models import (
     Variable,
 )
 from tests.factories import World, make_user, make_world
+from tests.web.insights_past import complaint_row
 
 # Open to everybody by intent; everything else asks who you are.
 PUBLIC = {
@@ -64,12 +65,17 @@ ROWLESS = {
     "gpu/",
     "gpu/accounts/",
     "gpu/accounts/new",
+    "insights/",
+    "insights/thresholds",
+    "insights/comparison",
     "api/releases",
     "api/environments",
     "api/deployments",
     "api/gpu-endpoints",
     "api/openapi.json",
 }
+# Lists behind a number that the address names (test_insights_pages.py).
+BEHIND = {"insights/deployments", "insights/outages", "insights/thresholds/deployments"}
 # How the installation is: for staff and people who manage a project (test_system.py).
 SYSTEM = {"system/", "metrics"}
 # Read by a thread of its own, which sees only what is committed: test_the_stream_is_for_members.
@@ -98,6 +104,7 @@ READABLE = {
     "gpu/endpoints/<int:number>/workers/<str:worker>/log-events",
     "backups/<int:number>/",
     "projects/<int:number>/compatibility",
+    "runbooks/<int:number>/steps",
     "api/deployments/<int:number>",
     "api/gpu-endpoints/<int:number>",
 }
@@ -105,6 +112,8 @@ FORMS = {
     "deployments/<int:number>/roll-back",
     "releases/<int:number>/edit",
     "runbooks/<int:number>/edit",
+    "runbooks/<int:number>/estimates",
+    "projects/<int:number>/comparison",
     "hosts/<int:number>/edit",
     "environments/<int:number>/edit",
     "environments/<int:number>/gpu/edit",
@@ -151,6 +160,7 @@ def rows(world: World) -> dict[str, int]:
         "hosts": world.host.pk,
         "environments": world.environment.pk,
         "projects": world.project.pk,
+        "complaints": complaint_row(world.project, world.requester),
         "accounts": GpuAccount.objects.create(project=world.project, name="cards").pk,
         "endpoints": GpuEndpoint.objects.create(
             environment=world.environment,
@@ -219,12 +229,12 @@ def normal(pattern: str) -> str:
 
 def test_the_lists_above_name_only_addresses_that_exist() -> None:
     known = {normal(path) for path in ADDRESSES}
-    assert known >= (PUBLIC | ROWLESS | SYSTEM | READABLE | FORMS)
+    assert known >= (PUBLIC | ROWLESS | BEHIND | SYSTEM | READABLE | FORMS)
 
 
 def test_every_address_without_a_row_is_known_here() -> None:
     found = {path for path in ADDRESSES if "number>" not in path}
-    assert found - PUBLIC - ROWLESS - SYSTEM == set()
+    assert found - PUBLIC - ROWLESS - BEHIND - SYSTEM == set()
 
 
 @pytest.mark.parametrize("pattern", sorted(SYSTEM))

@@ -1,0 +1,1 @@
+"""What deployments were like, as numbers: each from rows, each with the rows behind it. Reads only."""
