@@ -14,6 +14,8 @@ SECONDS: dict[str, float] = {
     "reconcile_gpu_bills": 600.0,
     "check_gpu_daily": 300.0,
     "tidy": 1800.0,
+    "order_readings": 15.0,
+    "prune_readings": 3600.0,
 }
 
 

@@ -5,8 +5,10 @@ from releases.models.approval import Approval, ChecklistItem
 from releases.models.audit import AuditEvent, AuditHead
 from releases.models.backup import Backup, Removal
 from releases.models.backup_errand import BackupOrder, BackupProof, BackupReturn, OrderEnding, ProofEnding, ReturnEnding
+from releases.models.capacity import CapacityHour, CapacitySample, Component, HostWatch
 from releases.models.choices import DeploymentKind, Phase, Role, Status
 from releases.models.compatibility import Compatibility
+from releases.models.costs import CostItem, CostKind, CostScenario, Price, PriceUnit
 from releases.models.deployment import Deployment, Lease
 from releases.models.environment import Environment, EnvironmentLock
 from releases.models.gpu_account import GpuAccount, GpuSettings
@@ -24,6 +26,7 @@ from releases.models.release import Artifact, Release
 from releases.models.removal import FolderRemoval
 from releases.models.runbook import Runbook, RunbookVersion
 from releases.models.step import Attempt, AttemptFile, LogChunk, Step
+from releases.models.traffic import TrafficEstimate
 from releases.models.user import Membership, User
 from releases.models.variable import Variable
 from releases.models.window import DeployWindow
@@ -41,8 +44,14 @@ __all__ = [
     "BackupOrder",
     "BackupProof",
     "BackupReturn",
+    "CapacityHour",
+    "CapacitySample",
     "ChecklistItem",
     "Compatibility",
+    "Component",
+    "CostItem",
+    "CostKind",
+    "CostScenario",
     "DeployWindow",
     "Deployment",
     "DeploymentKind",
@@ -60,6 +69,7 @@ __all__ = [
     "GpuSpec",
     "Heartbeat",
     "Host",
+    "HostWatch",
     "KeptDatabase",
     "Lease",
     "LogChunk",
@@ -70,6 +80,8 @@ __all__ = [
     "Outage",
     "Phase",
     "Plan",
+    "Price",
+    "PriceUnit",
     "Probe",
     "ProbeResult",
     "Project",
@@ -86,6 +98,7 @@ __all__ = [
     "Service",
     "Status",
     "Step",
+    "TrafficEstimate",
     "User",
     "Variable",
 ]

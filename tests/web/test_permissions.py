@@ -24,6 +24,8 @@ from releases.models import (
     User,
     Variable,
 )
+from tests.costs import FORMS as COST_FORMS
+from tests.costs import numbers_of_rows
 from tests.factories import World, make_user, make_world
 
 # Open to everybody by intent; everything else asks who you are.
@@ -56,6 +58,8 @@ ROWLESS = {
     "gpu/",
     "gpu/accounts/",
     "gpu/accounts/new",
+    "costs/",
+    "capacity/",
     "api/releases",
     "api/environments",
     "api/deployments",
@@ -90,6 +94,9 @@ READABLE = {
     "gpu/endpoints/<int:number>/workers/<str:worker>/log-events",
     "backups/<int:number>/",
     "projects/<int:number>/compatibility",
+    "projects/<int:number>/costs",
+    "projects/<int:number>/costs/prices",
+    "hosts/<int:number>/capacity",
     "api/deployments/<int:number>",
     "api/gpu-endpoints/<int:number>",
 }
@@ -102,6 +109,7 @@ FORMS = {
     "environments/<int:number>/gpu/edit",
     "releases/<int:number>/gpu",
     "gpu/accounts/<int:number>/edit",
+    *COST_FORMS,
 }
 
 
@@ -178,6 +186,7 @@ def rows(world: World) -> dict[str, int]:
             name="shop-production-v1-1",
             ref="abc123",
         ).pk,
+        **numbers_of_rows(world),
         "variables": Variable.objects.create(environment=world.environment, name="db_name", value="x").pk,
         "windows": DeployWindow.objects.create(
             environment=world.environment, weekday=3, opens="02:00", closes="03:00"
