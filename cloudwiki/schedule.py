@@ -18,6 +18,8 @@ SECONDS: dict[str, float] = {
     "check_gpu_daily": 300.0,
     "watch_thresholds": 300.0,
     "tidy": 1800.0,
+    "order_readings": 15.0,
+    "prune_readings": 3600.0,
 }
 
 

@@ -150,6 +150,30 @@ def check_hosts(environment_id: int) -> None:
 
 
 @shared_task
+def order_readings() -> None:
+    """Order the readings of hosts whose time has come."""
+    from releases.engine import capacity
+
+    capacity.order_due()
+
+
+@shared_task
+def read_host(host_id: int) -> None:
+    """Read what a host uses of what it has."""
+    from releases.engine import capacity
+
+    capacity.carry_out(host_id)
+
+
+@shared_task
+def prune_readings() -> None:
+    """Give up readings of hosts that are past their time."""
+    from releases.engine import capacity_keeping
+
+    capacity_keeping.prune()
+
+
+@shared_task
 def check_gpu_account(account_id: int) -> None:
     """Ask the provider of a GPU account for all that it holds and keep what was found."""
     from releases.engine.gpu_accounts import check

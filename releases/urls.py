@@ -7,8 +7,12 @@ from releases.views import (
     backup_things,
     backups,
     channels,
+    capacity,
+    capacity_edit,
     compatibility,
     consent,
+    cost_edit,
+    costs,
     dashboard,
     decide,
     deliveries,
@@ -31,6 +35,7 @@ from releases.views import (
     live,
     notice_edit,
     notices,
+    price_import,
     recovery,
     releases,
     roll_back,
@@ -152,6 +157,40 @@ gpu_verbs: list[URLPattern | URLResolver] = [
     path("gpu/endpoints/<int:number>/keep", gpu_orders.keep, name="keep_gpu_endpoint"),
 ]
 
+cost_urls: list[URLPattern | URLResolver] = [
+    path("costs/", costs.costs, name="costs"),
+    path("projects/<int:number>/costs", costs.project_costs, name="project_costs"),
+    path("projects/<int:number>/costs/prices", costs.prices, name="project_prices"),
+    path("projects/<int:number>/costs/prices/new", cost_edit.new_price, name="new_price"),
+    path("projects/<int:number>/costs/prices/import", price_import.import_prices, name="import_prices"),
+    path("projects/<int:number>/costs/items/new", cost_edit.new_item, name="new_cost_item"),
+    path("projects/<int:number>/costs/scenarios/new", cost_edit.new_scenario, name="new_cost_scenario"),
+    path("projects/<int:number>/costs/traffic/new", cost_edit.new_traffic, name="new_cost_traffic"),
+    path("prices/<int:number>/edit", cost_edit.edit_price, name="edit_price"),
+    path("cost-items/<int:number>/edit", cost_edit.edit_item, name="edit_cost_item"),
+    path("cost-scenarios/<int:number>/edit", cost_edit.edit_scenario, name="edit_cost_scenario"),
+    path("cost-traffic/<int:number>/edit", cost_edit.edit_traffic, name="edit_cost_traffic"),
+]
+
+capacity_urls: list[URLPattern | URLResolver] = [
+    path("capacity/", capacity.hosts, name="capacity"),
+    path("hosts/<int:number>/capacity", capacity.host, name="capacity_host"),
+    path("hosts/<int:number>/capacity/edit", capacity_edit.edit_watch, name="edit_capacity_host"),
+    path("hosts/<int:number>/components/new", capacity_edit.new_component, name="new_component"),
+    path("components/<int:number>/edit", capacity_edit.edit_component, name="edit_component"),
+]
+
+cost_verbs: list[URLPattern | URLResolver] = [
+    path("projects/<int:number>/costs/load-seed", costs.load_seed, name="load_seed_costs"),
+    path("prices/<int:number>/remove", cost_edit.remove_price, name="remove_price"),
+    path("cost-items/<int:number>/remove", cost_edit.remove_item, name="remove_cost_item"),
+    path("cost-scenarios/<int:number>/remove", cost_edit.remove_scenario, name="remove_cost_scenario"),
+    path("cost-traffic/<int:number>/remove", cost_edit.remove_traffic, name="remove_cost_traffic"),
+    path("hosts/<int:number>/capacity/read", capacity.read_now, name="read_host"),
+    path("hosts/<int:number>/capacity/load-plan", capacity.load_plan, name="load_seed_plan"),
+    path("components/<int:number>/remove", capacity_edit.remove_component, name="remove_component"),
+]
+
 project_urls: list[URLPattern | URLResolver] = [
     path("projects/<int:number>/compatibility", compatibility.matrix, name="compatibility"),
     path("projects/<int:number>/compatibility/say", compatibility.say, name="say_compatibility"),
@@ -244,5 +283,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *deployment_verbs,
     *gpu_verbs,
     *insights_verbs,
+    *cost_urls,
+    *capacity_urls,
+    *public_urls,
+    *deployment_verbs,
+    *gpu_verbs,
+    *cost_verbs,
     *live_urls,
 ]

@@ -1,1 +1,1 @@
-"""What deployments were like, as numbers: each from rows, each with the rows behind it. Reads only."""
+"""What the rows tell: figures, rules over them, plans beside measurements. Reads the models, changes nothing."""

@@ -5,8 +5,10 @@ from releases.models.approval import Approval, ChecklistItem
 from releases.models.audit import AuditEvent, AuditHead
 from releases.models.backup import Backup, Removal
 from releases.models.backup_errand import BackupOrder, BackupProof, BackupReturn, OrderEnding, ProofEnding, ReturnEnding
+from releases.models.capacity import CapacityHour, CapacitySample, Component, HostWatch
 from releases.models.choices import DeploymentKind, Phase, Role, Status
 from releases.models.compatibility import Compatibility
+from releases.models.costs import CostItem, CostKind, CostScenario, Price, PriceUnit
 from releases.models.deployment import Deployment, Lease
 from releases.models.environment import Environment, EnvironmentLock
 from releases.models.gpu_account import GpuAccount, GpuSettings
@@ -34,6 +36,7 @@ from releases.models.release import Artifact, Release
 from releases.models.removal import FolderRemoval
 from releases.models.runbook import Runbook, RunbookVersion
 from releases.models.step import Attempt, AttemptFile, LogChunk, Step
+from releases.models.traffic import TrafficEstimate
 from releases.models.user import Membership, User
 from releases.models.variable import Variable
 from releases.models.window import DeployWindow
@@ -55,12 +58,18 @@ __all__ = [
     "BackupProof",
     "BackupReturn",
     "Channel",
+    "CapacityHour",
+    "CapacitySample",
     "ChecklistItem",
     "ComparisonFigures",
     "Compatibility",
     "Coverage",
     "Delivery",
     "Complaint",
+    "Component",
+    "CostItem",
+    "CostKind",
+    "CostScenario",
     "DeployWindow",
     "Deployment",
     "DeploymentKind",
@@ -79,6 +88,7 @@ __all__ = [
     "GpuSpec",
     "Heartbeat",
     "Host",
+    "HostWatch",
     "KeptDatabase",
     "Lease",
     "LogChunk",
@@ -90,6 +100,8 @@ __all__ = [
     "Outage",
     "Phase",
     "Plan",
+    "Price",
+    "PriceUnit",
     "Probe",
     "ProbeResult",
     "Project",
@@ -109,6 +121,7 @@ __all__ = [
     "Step",
     "Threshold",
     "ThresholdCrossing",
+    "TrafficEstimate",
     "User",
     "Variable",
     "Wording",

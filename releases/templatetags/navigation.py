@@ -9,7 +9,13 @@ from django.utils.safestring import SafeString, mark_safe
 register = template.Library()
 
 # A page belongs to the section whose word its URL name begins with; these begin otherwise.
-ALIASES = {"plan": "deployment", "step": "deployment", "attempt": "deployment", "home": "dashboard"}
+ALIASES = {
+    "plan": "deployment",
+    "step": "deployment",
+    "attempt": "deployment",
+    "home": "dashboard",
+    "capacity": "costs",
+}
 
 
 def section_of(context: Context | dict[str, Any]) -> str:

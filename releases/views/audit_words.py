@@ -7,7 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from releases.models import AuditEvent, Step
-from releases.views import gpu_audit_words, notice_audit_words
+from releases.views import cost_audit_words, gpu_audit_words, notice_audit_words
 from releases.views.unknown_words import in_words
 
 # action -> (sentence, state or icon). Actions of steps and deployments carry their status's shape.
@@ -89,6 +89,7 @@ WORDS: Final[dict[str, Promise]] = {
     "complaint.withdraw": _("withdrew a complaint"),
     "comparison.change": _("changed the figures of the comparison"),
     "runbook.estimates": _("took over estimates from real times as a new version of the runbook"),
+    **cost_audit_words.WORDS,
     "admin.add": _("added in the admin"),
     "admin.change": _("changed in the admin"),
     "admin.delete": _("removed in the admin"),

@@ -24,6 +24,8 @@ from releases.models import (
     User,
     Variable,
 )
+from tests.costs import FORMS as COST_FORMS
+from tests.costs import numbers_of_rows
 from tests.factories import World, make_user, make_world
 from tests.web.insights_past import complaint_row
 
@@ -68,6 +70,8 @@ ROWLESS = {
     "insights/",
     "insights/thresholds",
     "insights/comparison",
+    "costs/",
+    "capacity/",
     "api/releases",
     "api/environments",
     "api/deployments",
@@ -105,6 +109,9 @@ READABLE = {
     "backups/<int:number>/",
     "projects/<int:number>/compatibility",
     "runbooks/<int:number>/steps",
+    "projects/<int:number>/costs",
+    "projects/<int:number>/costs/prices",
+    "hosts/<int:number>/capacity",
     "api/deployments/<int:number>",
     "api/gpu-endpoints/<int:number>",
 }
@@ -119,6 +126,7 @@ FORMS = {
     "environments/<int:number>/gpu/edit",
     "releases/<int:number>/gpu",
     "gpu/accounts/<int:number>/edit",
+    *COST_FORMS,
 }
 
 
@@ -196,6 +204,7 @@ def rows(world: World) -> dict[str, int]:
             name="shop-production-v1-1",
             ref="abc123",
         ).pk,
+        **numbers_of_rows(world),
         "variables": Variable.objects.create(environment=world.environment, name="db_name", value="x").pk,
         "windows": DeployWindow.objects.create(
             environment=world.environment, weekday=3, opens="02:00", closes="03:00"

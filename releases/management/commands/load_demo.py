@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from demo import machine
-from releases.demo import database, gpu, insights, people, project, public, shipped
+from releases.demo import costs, database, gpu, insights, people, project, public, shipped
 
 LOGIN_FILE = "demo.json"
 
@@ -32,4 +32,5 @@ class Command(BaseCommand):
             public.load(loaded)
             gpu.load(loaded, host, project.gpu_runbooks(loaded), data)
             insights.load(loaded)
+            costs.load(loaded, host)
         self.stdout.write(f"demo project loaded; its simulated host is {host.user}@{host.address}:{host.port}")

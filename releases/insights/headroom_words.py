@@ -1,0 +1,125 @@
+"""What the rules about a host's headroom say, in the reader's language."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from releases.insights.credits import Balance
+from releases.models import CapacitySample
+
+_TITLES: Final[dict[str, Promise]] = {
+    "credit": gettext_lazy("CPU credits under 20 % (estimate)"),
+    "cpu": gettext_lazy("CPU above 70 % for a week"),
+    "memory": gettext_lazy("Memory above 80 %"),
+    "connections": gettext_lazy("Connections of PostgreSQL above 80 %"),
+    "disk": gettext_lazy("Disk above 90 %"),
+}
+_NEXT: Final[dict[str, Promise]] = {
+    "credit": gettext_lazy(
+        "See below which component uses the CPU. If it stays above the baseline, take the next size or a type without"
+        " credits."
+    ),
+    "cpu": gettext_lazy(
+        "See below which component uses it. If that is the application at work, take the next size, or move the"
+        " database to a host of its own; the costs page has both side by side."
+    ),
+    "memory": gettext_lazy(
+        "There is no swap, on purpose: what asks for more is ended. Lower the heap or the database's cache, or take"
+        " the next size. Two copies of the application beside each other (blue-green) need 16 GB."
+    ),
+    "connections": gettext_lazy(
+        "Look for connections that are left open, then measure before the pool is made larger: on few vCPUs a larger"
+        " pool is slower. After that a pooler before the database, or a higher max_connections with the memory for it."
+    ),
+    "disk": gettext_lazy(
+        "Remove old backups and logs, or enlarge the volume. A deployment needs room for its backup, too."
+    ),
+}
+_MISSING: Final[dict[str, Promise]] = {
+    "cpus": gettext_lazy("the number of CPUs (nproc)"),
+    "memory": gettext_lazy("the memory (free)"),
+    "cpu": gettext_lazy("the CPU (/proc/stat)"),
+    "disk": gettext_lazy("the disk"),
+    "processes": gettext_lazy("the processes (ps)"),
+    "units": gettext_lazy("the systemd units of the processes (/proc/*/cgroup)"),
+    "connections": gettext_lazy("the connections of PostgreSQL"),
+    "max_connections": gettext_lazy("how many connections PostgreSQL allows"),
+}
+
+
+def title(code: str) -> str:
+    """The rule with its limit."""
+    return str(_TITLES[code])
+
+
+def next_step(code: str) -> str:
+    """What the seed recommends."""
+    return str(_NEXT[code])
+
+
+def nothing_read() -> str:
+    """No reading yet."""
+    return _("Nothing was read from this host yet.")
+
+
+def too_old() -> str:
+    """The newest reading tells nothing about now."""
+    return _("The last reading is too old to tell how it is now.")
+
+
+def could_not_read(missing: Iterable[str]) -> list[str]:
+    """What could not be read, in words, with what the host said about it."""
+    found = []
+    for entry in missing:
+        code, _space, more = entry.partition(" ")
+        word = str(_MISSING.get(code, code))
+        found.append(f"{word}: {more}" if more else word)
+    return found
+
+
+def missing(code: str, entries: Iterable[str]) -> str:
+    """Why a rule has no figure."""
+    own = [entry for entry in entries if entry.partition(" ")[0] in {code, f"max_{code}"}]
+    return _("Not read: %s.") % ", ".join(could_not_read(own or [code]))
+
+
+def credit_words(held: Balance, mean: float, baseline: int, hours: int) -> str:
+    """What the estimate rests on."""
+    words = {"mean": f"{mean:.0f}", "baseline": baseline, "hours": hours}
+    said = {"least": f"{held.least:.0f}", "most": f"{held.most:.0f}"}
+    if said["least"] == said["most"]:
+        sentence = _(
+            "An estimate, not the provider's own count: %(least)s %% of a full balance. CPU %(mean)s %% on average"
+            " over %(hours)s hours that were read, baseline %(baseline)s %%."
+        )
+    else:
+        sentence = _(
+            "An estimate, not the provider's own count: between %(least)s and %(most)s %% of a full balance, by what"
+            " it held before the first reading. CPU %(mean)s %% on average over %(hours)s hours that were read,"
+            " baseline %(baseline)s %%."
+        )
+    return sentence % (words | said)
+
+
+def cpu(mean: float, hours: int) -> str:
+    """How much of the week is known."""
+    words = {"mean": f"{mean:.0f}", "hours": hours}
+    return _("%(mean)s %% on average over %(hours)s of the last 168 hours.") % words
+
+
+def used(code: str, sample: CapacitySample) -> str:
+    """The two numbers behind a share."""
+    if code == "connections":
+        return _("%(used)s of %(all)s connections.") % {"used": sample.connections, "all": sample.max_connections}
+    if code == "memory":
+        part, whole, path = sample.memory_used or 0, sample.memory_total or 0, ""
+    else:
+        fullest = max(sample.disks, key=lambda disk: disk["used"] / disk["total"])
+        part, whole, path = fullest["used"], fullest["total"], fullest["path"]
+    words = {"used": f"{part / 1e9:.1f}", "all": f"{whole / 1e9:.1f}", "path": path}
+    if path:
+        return _("%(used)s of %(all)s GB used on %(path)s.") % words
+    return _("%(used)s of %(all)s GB used, caches not counted.") % words
