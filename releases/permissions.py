@@ -60,6 +60,9 @@ PROJECT_OF: dict[type[Model], str] = {
     models.Recovery: "deployment__environment__project",
     models.Outage: "probe__environment__project",
     models.AuditEvent: "project",
+    models.WikiPage: "project",
+    models.WikiRevision: "page__project",
+    models.Announcement: "environment__project",
 }
 
 

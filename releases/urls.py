@@ -28,6 +28,9 @@ from releases.views import (
     roll_back,
     runbooks,
     system,
+    wiki,
+    wiki_edit,
+    wiki_import,
 )
 
 app_name = "releases"
@@ -163,6 +166,22 @@ record_urls: list[URLPattern | URLResolver] = [
     path("metrics", system.metrics, name="metrics"),
 ]
 
+wiki_urls: list[URLPattern | URLResolver] = [
+    path("wiki/", wiki.wiki, name="wiki"),
+    path("wiki/new", wiki_edit.new_page, name="new_wiki"),
+    path("wiki/import", wiki_import.import_pages, name="import_wiki"),
+    path("projects/<int:number>/wiki/<str:slug>/", wiki.page, name="wiki_page"),
+    path("wiki/<int:number>/edit", wiki_edit.edit_page, name="edit_wiki"),
+    path("wiki/<int:number>/move", wiki_edit.move_page, name="move_wiki"),
+    path("wiki/<int:number>/history", wiki.history, name="wiki_history"),
+]
+
+wiki_verbs: list[URLPattern | URLResolver] = [
+    path("wiki/<int:number>/restore", wiki_edit.restore_page, name="restore_wiki"),
+    path("wiki/<int:number>/archive", wiki_edit.archive_page, name="archive_wiki"),
+    path("wiki/<int:number>/unarchive", wiki_edit.unarchive_page, name="unarchive_wiki"),
+]
+
 public_urls: list[URLPattern | URLResolver] = [
     path("announcements/", announcements.announcements, name="announcements"),
     path("announcements/<slug:slug>/", announcements.project_announcements, name="project_announcements"),
@@ -177,6 +196,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *environment_urls,
     *gpu_urls,
     *project_urls,
+    *wiki_urls,
+    *wiki_verbs,
     *public_urls,
     *deployment_verbs,
     *gpu_verbs,

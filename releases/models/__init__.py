@@ -16,6 +16,7 @@ from releases.models.gpu_watch import GpuBill, GpuProof, GpuSample
 from releases.models.host import Host
 from releases.models.kept_database import KeptDatabase
 from releases.models.look import Look, LookEnding
+from releases.models.onboarding import Reading
 from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
 from releases.models.plan import Plan
 from releases.models.project import Project, Service
@@ -26,6 +27,7 @@ from releases.models.runbook import Runbook, RunbookVersion
 from releases.models.step import Attempt, AttemptFile, LogChunk, Step
 from releases.models.user import Membership, User
 from releases.models.variable import Variable
+from releases.models.wiki import WikiPage, WikiRedirect, WikiRevision
 from releases.models.window import DeployWindow
 
 __all__ = [
@@ -74,6 +76,7 @@ __all__ = [
     "ProbeResult",
     "Project",
     "ProofEnding",
+    "Reading",
     "Recovery",
     "RecoveryEnding",
     "Release",
@@ -88,4 +91,7 @@ __all__ = [
     "Step",
     "User",
     "Variable",
+    "WikiPage",
+    "WikiRedirect",
+    "WikiRevision",
 ]

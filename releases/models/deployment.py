@@ -6,6 +6,7 @@ from django.db import models
 
 from releases import lifecycle
 from releases.models.choices import DeploymentKind, Status, one_of
+from releases.models.text_index import text_indexes
 
 BY_ITSELF = "Cloud Wiki"
 GPU_KINDS = (DeploymentKind.GPU_DEPLOY, DeploymentKind.GPU_ROLLBACK)
@@ -79,6 +80,7 @@ class Deployment(models.Model):
             models.Index(fields=["environment", "-id"], name="deployment_by_environment"),
             models.Index(fields=["status"], name="deployment_by_status"),
             models.Index(fields=["-started_at"], name="deployment_by_start"),
+            *text_indexes("deployment", "error", only=~models.Q(error="")),
         ]
 
     def __str__(self) -> str:

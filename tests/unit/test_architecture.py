@@ -17,7 +17,7 @@ LAYERS = [
     {"gate"},
     {"actions", "proofs", "enrolment"},
     {"endpoints"},
-    {"remote", "logs", "probes", "gpu", "insights", "runbooks", "secrets", "stores"},
+    {"remote", "logs", "probes", "gpu", "insights", "runbooks", "secrets", "stores", "wiki"},
     {"audit"},
     {"models"},
     {"lifecycle"},

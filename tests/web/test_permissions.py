@@ -25,6 +25,7 @@ from releases.models import (
     Variable,
 )
 from tests.factories import World, make_user, make_world
+from tests.web import wiki
 
 # Open to everybody by intent; everything else asks who you are.
 PUBLIC = {
@@ -56,6 +57,11 @@ ROWLESS = {
     "gpu/",
     "gpu/accounts/",
     "gpu/accounts/new",
+    "wiki/",
+    "wiki/new",
+    "wiki/import",
+    "search/",
+    "me/",
     "api/releases",
     "api/environments",
     "api/deployments",
@@ -90,6 +96,9 @@ READABLE = {
     "gpu/endpoints/<int:number>/workers/<str:worker>/log-events",
     "backups/<int:number>/",
     "projects/<int:number>/compatibility",
+    "projects/<int:number>/wiki/<str:slug>/",
+    "projects/<int:number>/first-deploy",
+    "wiki/<int:number>/history",
     "api/deployments/<int:number>",
     "api/gpu-endpoints/<int:number>",
 }
@@ -102,6 +111,13 @@ FORMS = {
     "environments/<int:number>/gpu/edit",
     "releases/<int:number>/gpu",
     "gpu/accounts/<int:number>/edit",
+    "wiki/<int:number>/edit",
+    "wiki/<int:number>/move",
+}
+# What every member says about themselves: no right beyond seeing the project.
+OWN = {
+    "projects/<int:number>/first-deploy/close",
+    "runbook-versions/<int:number>/read",
 }
 
 
@@ -178,6 +194,7 @@ def rows(world: World) -> dict[str, int]:
             name="shop-production-v1-1",
             ref="abc123",
         ).pk,
+        **wiki.rows_of_wiki(world),
         "variables": Variable.objects.create(environment=world.environment, name="db_name", value="x").pk,
         "windows": DeployWindow.objects.create(
             environment=world.environment, weekday=3, opens="02:00", closes="03:00"
@@ -189,7 +206,7 @@ def address(pattern: str, rows: dict[str, int]) -> str:
     words = pattern.split("/")
     kind = words[1] if words[0] in {"api", "gpu"} else words[0]
     path = pattern.replace("<int:number>", str(rows[kind])).replace("<number>", str(rows[kind]))
-    return f"/{path.replace('<str:worker>', 'worker-1')}"
+    return f"/{path.replace('<str:worker>', 'worker-1').replace('<str:slug>', wiki.SLUG)}"
 
 
 def client_of(user: User | None) -> Client:
@@ -211,7 +228,7 @@ def normal(pattern: str) -> str:
 
 def test_the_lists_above_name_only_addresses_that_exist() -> None:
     known = {normal(path) for path in ADDRESSES}
-    assert known >= (PUBLIC | ROWLESS | SYSTEM | READABLE | FORMS)
+    assert known >= (PUBLIC | ROWLESS | SYSTEM | READABLE | FORMS | OWN)
 
 
 def test_every_address_without_a_row_is_known_here() -> None:
@@ -260,6 +277,8 @@ def test_a_viewer_may_read_and_nothing_else(pattern: str, rows: dict[str, int], 
     if normal(pattern) in READABLE:
         assert read == 200 or pattern in STREAMS
         assert write == 405
+    elif normal(pattern) in OWN:
+        assert (read, write) == (405, 302)
     else:
         assert read == (403 if normal(pattern) in FORMS else 405)
         assert write in {403, 422}
