@@ -27,6 +27,7 @@ from releases.views import (
     releases,
     roll_back,
     runbooks,
+    search,
     system,
     wiki,
     wiki_edit,
@@ -162,6 +163,7 @@ record_urls: list[URLPattern | URLResolver] = [
     path("backups/<int:number>/prove", backups.prove, name="prove_backup"),
     path("backups/<int:number>/remove", backups.remove, name="remove_backup"),
     path("backups/<int:number>/return", backups.send_back, name="return_backup"),
+    path("search/", search.search, name="search"),
     path("system/", system.system, name="system"),
     path("metrics", system.metrics, name="metrics"),
 ]

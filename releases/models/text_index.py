@@ -3,9 +3,11 @@
 The expressions stand here alone: an index serves a search only when both say exactly the same.
 """
 
+from typing import Any
+
 from django.contrib.postgres.indexes import GinIndex, OpClass
 from django.contrib.postgres.search import SearchVector
-from django.db.models import F, Index, Q, Value
+from django.db.models import CharField, F, Index, Lookup, Q, TextField, Value
 from django.db.models.expressions import Combinable, CombinedExpression
 from django.db.models.functions import Left
 
@@ -37,4 +39,23 @@ def text_indexes(name: str, *fields: str, only: Q | None = None) -> list[Index]:
 
 
 def _joined(left: Combinable, right: Combinable) -> CombinedExpression:
-    return CombinedExpression(left, "||", right)
+    return CombinedExpression(left, "||", right, output_field=TextField())
+
+
+@CharField.register_lookup
+@TextField.register_lookup
+class HasPiece(Lookup[str]):
+    """`text ILIKE '%piece%'`. Unlike `icontains` it leaves the text as it is, so that an index of pieces serves it."""
+
+    lookup_name = "has_piece"
+
+    def get_prep_lookup(self) -> str:
+        """The piece with the signs that LIKE knows made plain."""
+        escaped = str(self.rhs).replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        return f"%{escaped}%"
+
+    def as_sql(self, compiler: Any, connection: Any) -> tuple[str, tuple[Any, ...]]:
+        """The comparison in PostgreSQL's words."""
+        left, left_values = self.process_lhs(compiler, connection)
+        right, right_values = self.process_rhs(compiler, connection)
+        return f"{left} ILIKE {right}", (*left_values, *right_values)

@@ -8,7 +8,6 @@ from releases.models import WikiPage
 from releases.wiki import importing, seed
 from tests.factories import World
 
-
 SLUG = "contacts"
 
 
