@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from bench.whole_steps import runbook
 
@@ -37,6 +38,12 @@ INSERT INTO releases_outage (probe_id, deployment_id, started_at, ended_at, plan
 SELECT p.id, d.id, d.started_at + interval '5 minutes', d.started_at + interval '13 minutes', true, 'no answer'
 FROM releases_deployment d JOIN releases_probe p ON p.environment_id = d.environment_id
 WHERE d.idempotency_key LIKE 'past-%%'"""
+# What people search: why things failed, in both languages.
+_REASONS = """
+UPDATE releases_deployment SET error = '10. Backend 서비스 시작: connection refused, 데이터베이스 연결 실패 ' || id
+WHERE status = 'failed' AND idempotency_key LIKE 'past-%';
+UPDATE releases_step SET reason = 'exit code 1: connection refused by db-' || id || ', 연결을 거부함'
+WHERE status = 'failed'"""
 _EVENTS = """
 INSERT INTO releases_auditevent (sequence, at, actor_name, action, target_type, target_id, target_name, project_id,
   deployment_id, detail, address, previous_hash, hash)
@@ -56,6 +63,7 @@ class Past:
     user: User
     newest: int
     release: int
+    wiki: str
 
 
 def make_past() -> Past:
@@ -73,8 +81,20 @@ def make_past() -> Past:
         cursor.execute(_OUTAGES, {})
         cursor.execute(_EVENTS, {"from": head})
         cursor.execute("UPDATE releases_audithead SET sequence = (SELECT max(sequence) FROM releases_auditevent)")
+        cursor.execute(_REASONS)
         cursor.execute("ANALYZE")
-    return Past(world.requester, newest, release)
+    return Past(world.requester, newest, release, _wiki(world))
+
+
+def _wiki(world: World) -> str:
+    """The first document as pages; the address of the one with the longest procedure."""
+    from releases.audit import Actor
+    from releases.engine import wiki
+    from releases.wiki import importing, seed
+
+    wiki.import_pages(world.project, importing.split(seed.document(), seed.english()), Actor(world.requester))
+    page = world.project.wiki_pages.get(title_ko__startswith="2.3 ")
+    return f"/projects/{world.project.pk}/wiki/{quote(page.slug)}/"
 
 
 def _events_before() -> int:

@@ -13,6 +13,7 @@ from releases.views import (
     deployments,
     environment_rows,
     environments,
+    first_deploy,
     gpu_accounts,
     gpu_endpoints,
     gpu_logs,
@@ -23,6 +24,7 @@ from releases.views import (
     hosts,
     kept_databases,
     live,
+    me,
     recovery,
     releases,
     roll_back,
@@ -163,6 +165,7 @@ record_urls: list[URLPattern | URLResolver] = [
     path("backups/<int:number>/prove", backups.prove, name="prove_backup"),
     path("backups/<int:number>/remove", backups.remove, name="remove_backup"),
     path("backups/<int:number>/return", backups.send_back, name="return_backup"),
+    path("me/", me.me, name="me"),
     path("search/", search.search, name="search"),
     path("system/", system.system, name="system"),
     path("metrics", system.metrics, name="metrics"),
@@ -176,12 +179,15 @@ wiki_urls: list[URLPattern | URLResolver] = [
     path("wiki/<int:number>/edit", wiki_edit.edit_page, name="edit_wiki"),
     path("wiki/<int:number>/move", wiki_edit.move_page, name="move_wiki"),
     path("wiki/<int:number>/history", wiki.history, name="wiki_history"),
+    path("projects/<int:number>/first-deploy", first_deploy.first_deploy, name="first_deploy"),
 ]
 
 wiki_verbs: list[URLPattern | URLResolver] = [
     path("wiki/<int:number>/restore", wiki_edit.restore_page, name="restore_wiki"),
     path("wiki/<int:number>/archive", wiki_edit.archive_page, name="archive_wiki"),
     path("wiki/<int:number>/unarchive", wiki_edit.unarchive_page, name="unarchive_wiki"),
+    path("projects/<int:number>/first-deploy/close", first_deploy.close, name="close_first_deploy"),
+    path("runbook-versions/<int:number>/read", first_deploy.read, name="read_runbook"),
 ]
 
 public_urls: list[URLPattern | URLResolver] = [

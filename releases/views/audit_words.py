@@ -91,6 +91,9 @@ WORDS: Final[dict[str, Promise]] = {
     "admin.add": _("added in the admin"),
     "admin.change": _("changed in the admin"),
     "admin.delete": _("removed in the admin"),
+    "user.change": _("changed their settings"),
+    "runbook.read": _("has read the runbook"),
+    "onboarding.close": _("put the list for the first deployment away"),
     "user.login": _("logged in"),
     "user.logout": _("logged out"),
 }
