@@ -50,6 +50,11 @@ def addresses(past: Past) -> dict[str, str]:
         "audit": "/audit/",
         "audit, by action": "/audit/?action=step.failed",
         "audit, by target": "/audit/?target=s3",
+        "search": "/search/?q=connection",
+        "search, Korean": "/search/?q=%EC%97%B0%EA%B2%B0",
+        "search, one kind": "/search/?q=refused&kind=steps",
+        "search, nothing": "/search/?q=unheard-of",
+        "a wiki page": past.wiki,
     }
 
 

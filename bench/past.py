@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from bench.whole_steps import runbook
 
@@ -52,6 +53,12 @@ WHERE d.id %% 30 = 1 AND d.idempotency_key LIKE 'past-%%'"""
 _COMMITS = """
 UPDATE releases_release r SET committed_at = (SELECT min(d.started_at) - interval '2 days' FROM releases_deployment d
   WHERE d.release_id = r.id) WHERE r.id %% 2 = 0"""
+# What people search: why things failed, in both languages.
+_REASONS = """
+UPDATE releases_deployment SET error = '10. Backend 서비스 시작: connection refused, 데이터베이스 연결 실패 ' || id
+WHERE status = 'failed' AND idempotency_key LIKE 'past-%';
+UPDATE releases_step SET reason = 'exit code 1: connection refused by db-' || id || ', 연결을 거부함'
+WHERE status = 'failed'"""
 _EVENTS = """
 INSERT INTO releases_auditevent (sequence, at, actor_name, action, target_type, target_id, target_name, project_id,
   deployment_id, detail, address, previous_hash, hash)
@@ -73,6 +80,7 @@ class Past:
     release: int
     environment: int
     runbook: int
+    wiki: str
 
 
 def make_past() -> Past:
@@ -92,8 +100,20 @@ def make_past() -> Past:
             cursor.execute(more, {})
         cursor.execute(_EVENTS, {"from": head})
         cursor.execute("UPDATE releases_audithead SET sequence = (SELECT max(sequence) FROM releases_auditevent)")
+        cursor.execute(_REASONS)
         cursor.execute("ANALYZE")
-    return Past(world.requester, newest, release, world.environment.pk, world.runbook.pk)
+    return Past(world.requester, newest, release, world.environment.pk, world.runbook.pk, _wiki(world))
+
+
+def _wiki(world: World) -> str:
+    """The first document as pages; the address of the one with the longest procedure."""
+    from releases.audit import Actor
+    from releases.engine import wiki
+    from releases.wiki import importing, seed
+
+    wiki.import_pages(world.project, importing.split(seed.document(), seed.english()), Actor(world.requester))
+    page = world.project.wiki_pages.get(title_ko__startswith="2.3 ")
+    return f"/projects/{world.project.pk}/wiki/{quote(page.slug)}/"
 
 
 def _events_before() -> int:

@@ -72,6 +72,9 @@ PROJECT_OF: dict[type[Model], str] = {
     models.AuditEvent: "project",
     models.Complaint: "project",
     models.ActiveUsersSource: "project",
+    models.WikiPage: "project",
+    models.WikiRevision: "page__project",
+    models.Announcement: "environment__project",
 }
 
 

@@ -19,6 +19,7 @@ from releases.views import (
     deployments,
     environment_rows,
     environments,
+    first_deploy,
     gpu_accounts,
     gpu_endpoints,
     gpu_logs,
@@ -36,12 +37,17 @@ from releases.views import (
     notice_edit,
     notices,
     price_import,
+    me,
     recovery,
     releases,
     roll_back,
     runbooks,
+    search,
     system,
     wordings,
+    wiki,
+    wiki_edit,
+    wiki_import,
 )
 
 app_name = "releases"
@@ -227,6 +233,8 @@ record_urls: list[URLPattern | URLResolver] = [
     path("backups/<int:number>/prove", backups.prove, name="prove_backup"),
     path("backups/<int:number>/remove", backups.remove, name="remove_backup"),
     path("backups/<int:number>/return", backups.send_back, name="return_backup"),
+    path("me/", me.me, name="me"),
+    path("search/", search.search, name="search"),
     path("system/", system.system, name="system"),
     path("metrics", system.metrics, name="metrics"),
 ]
@@ -249,6 +257,23 @@ notice_verbs: list[URLPattern | URLResolver] = [
     path("channels/<int:number>/test", channels.send_test, name="test_channel"),
     path("deliveries/<int:number>/again", deliveries.retry_delivery, name="retry_delivery"),
     path("projects/<int:number>/wordings/reset", wordings.reset_wording, name="reset_wording"),
+wiki_urls: list[URLPattern | URLResolver] = [
+    path("wiki/", wiki.wiki, name="wiki"),
+    path("wiki/new", wiki_edit.new_page, name="new_wiki"),
+    path("wiki/import", wiki_import.import_pages, name="import_wiki"),
+    path("projects/<int:number>/wiki/<str:slug>/", wiki.page, name="wiki_page"),
+    path("wiki/<int:number>/edit", wiki_edit.edit_page, name="edit_wiki"),
+    path("wiki/<int:number>/move", wiki_edit.move_page, name="move_wiki"),
+    path("wiki/<int:number>/history", wiki.history, name="wiki_history"),
+    path("projects/<int:number>/first-deploy", first_deploy.first_deploy, name="first_deploy"),
+]
+
+wiki_verbs: list[URLPattern | URLResolver] = [
+    path("wiki/<int:number>/restore", wiki_edit.restore_page, name="restore_wiki"),
+    path("wiki/<int:number>/archive", wiki_edit.archive_page, name="archive_wiki"),
+    path("wiki/<int:number>/unarchive", wiki_edit.unarchive_page, name="unarchive_wiki"),
+    path("projects/<int:number>/first-deploy/close", first_deploy.close, name="close_first_deploy"),
+    path("runbook-versions/<int:number>/read", first_deploy.read, name="read_runbook"),
 ]
 
 public_urls: list[URLPattern | URLResolver] = [
@@ -274,6 +299,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *gpu_urls,
     *project_urls,
     *notice_urls,
+    *wiki_urls,
+    *wiki_verbs,
     *public_urls,
     *deployment_verbs,
     *gpu_verbs,

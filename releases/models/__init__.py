@@ -28,6 +28,7 @@ from releases.models.kept_database import KeptDatabase
 from releases.models.look import Look, LookEnding
 from releases.models.outage import Coverage, Heartbeat, Outage, Probe, ProbeResult
 from releases.models.notice import Channel, Delivery, Event, Notice
+from releases.models.onboarding import Reading
 from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
 from releases.models.plan import Plan
 from releases.models.project import Project, Service
@@ -39,6 +40,7 @@ from releases.models.step import Attempt, AttemptFile, LogChunk, Step
 from releases.models.traffic import TrafficEstimate
 from releases.models.user import Membership, User
 from releases.models.variable import Variable
+from releases.models.wiki import WikiPage, WikiRedirect, WikiRevision
 from releases.models.window import DeployWindow
 from releases.models.wording import Stage, Wording
 
@@ -106,6 +108,7 @@ __all__ = [
     "ProbeResult",
     "Project",
     "ProofEnding",
+    "Reading",
     "Recovery",
     "RecoveryEnding",
     "Release",
@@ -125,4 +128,7 @@ __all__ = [
     "User",
     "Variable",
     "Wording",
+    "WikiPage",
+    "WikiRedirect",
+    "WikiRevision",
 ]

@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 from releases.models.choices import in_reader_language, one_of
 from releases.models.history import append_only
+from releases.models.text_index import text_indexes
 
 
 class Announcement(models.Model):
@@ -60,6 +61,7 @@ class Announcement(models.Model):
             ),
             one_of("kind", ["deploy", "rollback", "gpu", "maintenance", "incident"], "announcement_kind_known"),
         ]
+        indexes = text_indexes("announcement", "title_ko", "title_en", "body_ko", "body_en")
 
     def __str__(self) -> str:
         return self.title_en

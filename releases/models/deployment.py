@@ -6,6 +6,7 @@ from django.db import models
 
 from releases import lifecycle
 from releases.models.choices import DeploymentKind, Status, one_of
+from releases.models.text_index import text_indexes
 
 BY_ITSELF = "Cloud Wiki"
 GPU_KINDS = (DeploymentKind.GPU_DEPLOY, DeploymentKind.GPU_ROLLBACK)
@@ -81,6 +82,7 @@ class Deployment(models.Model):
             models.Index(fields=["-started_at"], name="deployment_by_start"),
             models.Index(fields=["environment", "started_at"], name="deployment_in_period"),
             models.Index(fields=["undoes"], condition=models.Q(kind="rollback"), name="deployment_rollbacks"),
+            *text_indexes("deployment", "error", only=~models.Q(error="")),
         ]
 
     def __str__(self) -> str:

@@ -4,6 +4,8 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from releases.models.text_index import text_indexes
+
 VERSION = RegexValidator(
     r"^[A-Za-z0-9][A-Za-z0-9._+-]*$", _("Use letters, digits, dots, dashes and +, such as v2.8.0.")
 )
@@ -30,6 +32,7 @@ class Release(models.Model):
     class Meta:
         ordering = ["-created_at", "-pk"]
         constraints = [models.UniqueConstraint(fields=["project", "version"], name="release_version_once")]
+        indexes = text_indexes("release", "version", "notes")
 
     def __str__(self) -> str:
         return self.version

@@ -6,6 +6,7 @@ from django.db import models
 from releases import lifecycle
 from releases.models.choices import OWNERS, Phase, Status, in_reader_language, one_of
 from releases.models.history import append_only, frozen_once
+from releases.models.text_index import text_indexes
 
 
 class Step(models.Model):
@@ -36,6 +37,7 @@ class Step(models.Model):
             models.UniqueConstraint(fields=["deployment", "key"], name="step_key_once"),
             one_of("status", lifecycle.STEP, "step_status_known"),
         ]
+        indexes = text_indexes("step", "reason", only=~models.Q(reason=""))
 
     def __str__(self) -> str:
         return f"{self.number}. {self.title_en}"
@@ -90,6 +92,7 @@ class Attempt(models.Model):
                 name="attempt_finished_with_time",
             ),
         ]
+        indexes = text_indexes("attempt", "note", "reason", only=~models.Q(note="", reason=""))
         triggers: list[pgtrigger.Trigger] = frozen_once("attempt", "finished_at")
 
     def __str__(self) -> str:

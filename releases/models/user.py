@@ -15,6 +15,7 @@ class User(AbstractUser):
     language = models.CharField(
         _("language"), max_length=5, choices=[("ko", "한국어"), ("en", "English")], default="ko"
     )
+    language_chosen_at = models.DateTimeField(null=True, editable=False, help_text="null: nobody asked them yet")
 
     def __str__(self) -> str:
         return self.display_name or self.username
@@ -33,6 +34,7 @@ class Membership(models.Model):
     can_operate = models.BooleanField(_("may run deployments"), default=False)
     can_approve = models.BooleanField(_("may approve"), default=False)
     can_manage = models.BooleanField(_("may change hosts, variables, runbooks"), default=False)
+    onboarding_closed_at = models.DateTimeField(null=True, editable=False, help_text="the way in is hidden since")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["project", "user"], name="membership_once")]

@@ -16,6 +16,8 @@ ALIASES = {
     "home": "dashboard",
     "capacity": "costs",
 }
+# Of names that begin with a verb, the section is in the last word: edit_wiki, import_wiki.
+BY_LAST_WORD = {"wiki"}
 
 
 def section_of(context: Context | dict[str, Any]) -> str:
@@ -23,7 +25,8 @@ def section_of(context: Context | dict[str, Any]) -> str:
     if stated := context.get("section"):
         return str(stated)
     match = getattr(context.get("request"), "resolver_match", None)
-    first = (getattr(match, "url_name", None) or "").split("_")[0].split("-")[0]
+    words = (getattr(match, "url_name", None) or "").split("_")
+    first = words[-1] if words[-1] in BY_LAST_WORD else words[0].split("-")[0]
     return ALIASES.get(first, first)
 
 

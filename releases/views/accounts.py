@@ -1,5 +1,6 @@
 """Logging in and out."""
 
+from django.conf import settings
 from django.contrib.auth import views
 from django.contrib.auth.forms import AuthenticationForm
 from django.http import HttpRequest, HttpResponse
@@ -11,6 +12,7 @@ from releases import audit
 from releases.audit import Actor
 from releases.models import User
 from releases.permissions import actor
+from releases.views.me import remember
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -26,9 +28,10 @@ class LoginView(views.LoginView):
         user = form.get_user()
         if isinstance(user, User):
             audit.record(Actor(user, self.request.META.get("REMOTE_ADDR", "") or ""), "user.login", user)
-            if "django_language" not in self.request.COOKIES:
+            # A language that they chose goes with them; before they chose one, this browser's stays.
+            if user.language_chosen_at or settings.LANGUAGE_COOKIE_NAME not in self.request.COOKIES:
                 translation.activate(user.language)
-                answer.set_cookie("django_language", user.language, samesite="Lax", secure=self.request.is_secure())
+                remember(self.request, answer, user.language)
         return answer
 
 

@@ -7,7 +7,13 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from releases.models import AuditEvent, Step
-from releases.views import cost_audit_words, gpu_audit_words, notice_audit_words
+from releases.views import (
+    cost_audit_words,
+    gpu_audit_words,
+    insight_audit_words,
+    notice_audit_words,
+    wiki_audit_words,
+)
 from releases.views.unknown_words import in_words
 
 # action -> (sentence, state or icon). Actions of steps and deployments carry their status's shape.
@@ -80,19 +86,16 @@ WORDS: Final[dict[str, Promise]] = {
     "kept_database.remove": _("gave up a database that a restore kept"),
     "kept_database.drop": _("A database that a restore kept was dropped"),
     **gpu_audit_words.WORDS,
+    **wiki_audit_words.WORDS,
+    **insight_audit_words.WORDS,
     **notice_audit_words.WORDS,
-    "threshold.cross": _("A threshold was reached for the first time"),
-    "active_users.enter": _("entered the monthly active users"),
-    "active_users.fetch": _("The monthly active users were fetched"),
-    "active_users.source": _("set where the monthly active users are fetched from"),
-    "complaint.enter": _("put a complaint on record"),
-    "complaint.withdraw": _("withdrew a complaint"),
-    "comparison.change": _("changed the figures of the comparison"),
-    "runbook.estimates": _("took over estimates from real times as a new version of the runbook"),
     **cost_audit_words.WORDS,
     "admin.add": _("added in the admin"),
     "admin.change": _("changed in the admin"),
     "admin.delete": _("removed in the admin"),
+    "user.change": _("changed their settings"),
+    "runbook.read": _("has read the runbook"),
+    "onboarding.close": _("put the list for the first deployment away"),
     "user.login": _("logged in"),
     "user.logout": _("logged out"),
 }

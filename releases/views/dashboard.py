@@ -16,6 +16,7 @@ from releases.engine import clock
 from releases.models import Backup, Deployment, DeployWindow, Environment, Outage, Step
 from releases.permissions import Need, member_required, signed_in
 from releases.probes.clock import downtime
+from releases.views import first_deploy
 from releases.views.offers import undoable_there
 from releases.way_back import put_back
 
@@ -46,6 +47,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "backups": permissions.visible(Backup, user).select_related("environment", "service").order_by("-pk")[:4],
         "budgets": [_month(environment, recent_month, now) for environment, recent_month in _months(environments, now)],
         "may_operate": bool(operable),
+        "way": first_deploy.for_dashboard(user),
         "active_state": next((card["active"].status for card in cards if card["active"]), ""),
     }
     return render(request, "releases/dashboard.html", context)

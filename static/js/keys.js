@@ -16,6 +16,14 @@ function toStep(way) {
   steps[next].scrollIntoView({ block: "nearest" });
 }
 
+// Where no log is, `/` goes to the search of everything; on a narrow screen that lies in the menu.
+function findBox() {
+  const shown = () => [...document.querySelectorAll("[role=search] input")].find((box) => box.offsetParent);
+  const menu = document.querySelector("details.menu");
+  if (!shown() && menu) menu.open = true;
+  return shown();
+}
+
 // Matched on the place of the key, so that they work with a Korean layout too.
 const ACTS = {
   KeyJ: () => toStep(1),
@@ -23,7 +31,7 @@ const ACTS = {
   KeyF: () => current()?.follow(),
   KeyT: () => current()?.toggleTimes(),
   KeyW: () => current()?.toggleWrap(),
-  Slash: () => current()?.part("find").focus(),
+  Slash: () => (current() ? current().part("find") : findBox())?.focus(),
 };
 
 function typing(target) {

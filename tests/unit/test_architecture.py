@@ -18,7 +18,7 @@ LAYERS = [
     {"actions", "proofs", "enrolment"},
     {"endpoints"},
     {"notices", "public"},
-    {"remote", "logs", "probes", "gpu", "insights", "runbooks", "markdown", "secrets", "stores"},
+    {"remote", "logs", "probes", "gpu", "insights", "runbooks", "markdown", "secrets", "stores", "wiki"},
     {"audit"},
     {"models"},
     {"lifecycle"},

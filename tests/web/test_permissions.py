@@ -27,6 +27,7 @@ from releases.models import (
 from tests.costs import FORMS as COST_FORMS
 from tests.costs import numbers_of_rows
 from tests.factories import World, make_user, make_world
+from tests.web import wiki
 from tests.web.insights_past import complaint_row
 
 # Open to everybody by intent; everything else asks who you are.
@@ -72,6 +73,11 @@ ROWLESS = {
     "insights/comparison",
     "costs/",
     "capacity/",
+    "wiki/",
+    "wiki/new",
+    "wiki/import",
+    "search/",
+    "me/",
     "api/releases",
     "api/environments",
     "api/deployments",
@@ -112,6 +118,9 @@ READABLE = {
     "projects/<int:number>/costs",
     "projects/<int:number>/costs/prices",
     "hosts/<int:number>/capacity",
+    "projects/<int:number>/wiki/<str:slug>/",
+    "projects/<int:number>/first-deploy",
+    "wiki/<int:number>/history",
     "api/deployments/<int:number>",
     "api/gpu-endpoints/<int:number>",
 }
@@ -127,6 +136,13 @@ FORMS = {
     "releases/<int:number>/gpu",
     "gpu/accounts/<int:number>/edit",
     *COST_FORMS,
+    "wiki/<int:number>/edit",
+    "wiki/<int:number>/move",
+}
+# What every member says about themselves: no right beyond seeing the project.
+OWN = {
+    "projects/<int:number>/first-deploy/close",
+    "runbook-versions/<int:number>/read",
 }
 
 
@@ -205,6 +221,7 @@ def rows(world: World) -> dict[str, int]:
             ref="abc123",
         ).pk,
         **numbers_of_rows(world),
+        **wiki.rows_of_wiki(world),
         "variables": Variable.objects.create(environment=world.environment, name="db_name", value="x").pk,
         "windows": DeployWindow.objects.create(
             environment=world.environment, weekday=3, opens="02:00", closes="03:00"
@@ -216,7 +233,7 @@ def address(pattern: str, rows: dict[str, int]) -> str:
     words = pattern.split("/")
     kind = words[1] if words[0] in {"api", "gpu"} else words[0]
     path = pattern.replace("<int:number>", str(rows[kind])).replace("<number>", str(rows[kind]))
-    return f"/{path.replace('<str:worker>', 'worker-1')}"
+    return f"/{path.replace('<str:worker>', 'worker-1').replace('<str:slug>', wiki.SLUG)}"
 
 
 def client_of(user: User | None) -> Client:
@@ -238,7 +255,7 @@ def normal(pattern: str) -> str:
 
 def test_the_lists_above_name_only_addresses_that_exist() -> None:
     known = {normal(path) for path in ADDRESSES}
-    assert known >= (PUBLIC | ROWLESS | BEHIND | SYSTEM | READABLE | FORMS)
+    assert known >= (PUBLIC | ROWLESS | BEHIND | SYSTEM | READABLE | FORMS | OWN)
 
 
 def test_every_address_without_a_row_is_known_here() -> None:
@@ -287,6 +304,8 @@ def test_a_viewer_may_read_and_nothing_else(pattern: str, rows: dict[str, int], 
     if normal(pattern) in READABLE:
         assert read == 200 or pattern in STREAMS
         assert write == 405
+    elif normal(pattern) in OWN:
+        assert (read, write) == (405, 302)
     else:
         assert read == (403 if normal(pattern) in FORMS else 405)
         assert write in {403, 422}

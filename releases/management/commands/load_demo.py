@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from demo import machine
-from releases.demo import costs, database, gpu, insights, people, project, public, shipped
+from releases.demo import costs, database, gpu, insights, people, project, public, shipped, wiki
 
 LOGIN_FILE = "demo.json"
 
@@ -33,4 +33,5 @@ class Command(BaseCommand):
             gpu.load(loaded, host, project.gpu_runbooks(loaded), data)
             insights.load(loaded)
             costs.load(loaded, host)
+            wiki.load(loaded)
         self.stdout.write(f"demo project loaded; its simulated host is {host.user}@{host.address}:{host.port}")

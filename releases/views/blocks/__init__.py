@@ -1,14 +1,28 @@
-"""Live tables that a page of the wiki can show: each area names its own."""
+"""Live blocks of wiki pages: tables computed from rows. A new area: a file here with `BLOCKS`, a word in `blocks`."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, NamedTuple
 
 from releases.models import Project
 
 
 class Block(NamedTuple):
-    """A table: its title, what its template gets, and the template."""
+    """A table that a page shows in place of `{{live: name}}`; `template` gets what `context` says of the project."""
 
     title: Callable[[], str]
     context: Callable[[Project], dict[str, Any]]
     template: str
+
+
+@cache
+def blocks() -> dict[str, Block]:
+    """Every block by its name."""
+    # Here, not above: these files need Block first.
+    from releases.views.blocks import gpu, overview, procedures
+
+    areas: list[dict[str, Block]] = [overview.BLOCKS, procedures.BLOCKS, gpu.BLOCKS]
+    found: dict[str, Block] = {}
+    for area in areas:
+        found |= area
+    return found
