@@ -14,6 +14,7 @@ SECONDS: dict[str, float] = {
     "reconcile_gpu_bills": 600.0,
     "check_gpu_daily": 300.0,
     "tidy": 1800.0,
+    "risks_due": 300.0,
 }
 
 

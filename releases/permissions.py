@@ -59,6 +59,7 @@ PROJECT_OF: dict[type[Model], str] = {
     models.GpuEndpoint: "environment__project",
     models.Recovery: "deployment__environment__project",
     models.Outage: "probe__environment__project",
+    models.Risk: "project",
     models.AuditEvent: "project",
 }
 

@@ -171,3 +171,19 @@ def reconcile() -> None:
     from releases.engine.reconcile import reconcile
 
     reconcile()
+
+
+@shared_task
+def look_at_risks(project_id: int) -> None:
+    """Run the checks of a project's risks."""
+    from releases.engine.risk_rounds import carry_out
+
+    carry_out(project_id)
+
+
+@shared_task
+def risks_due() -> None:
+    """Send for the checks whose hour has come, and open what was accepted until now."""
+    from releases.engine import clock, risk_rounds
+
+    risk_rounds.send_due(clock.now())

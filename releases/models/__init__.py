@@ -22,6 +22,7 @@ from releases.models.project import Project, Service
 from releases.models.recovery import Recovery, RecoveryEnding, Rule
 from releases.models.release import Artifact, Release
 from releases.models.removal import FolderRemoval
+from releases.models.risk import HostLooks, Risk, RiskEvent, RiskRound, RiskState, Seen
 from releases.models.runbook import Runbook, RunbookVersion
 from releases.models.step import Attempt, AttemptFile, LogChunk, Step
 from releases.models.user import Membership, User
@@ -60,6 +61,7 @@ __all__ = [
     "GpuSpec",
     "Heartbeat",
     "Host",
+    "HostLooks",
     "KeptDatabase",
     "Lease",
     "LogChunk",
@@ -79,10 +81,15 @@ __all__ = [
     "Release",
     "Removal",
     "ReturnEnding",
+    "Risk",
+    "RiskEvent",
+    "RiskRound",
+    "RiskState",
     "Role",
     "Rule",
     "Runbook",
     "RunbookVersion",
+    "Seen",
     "Service",
     "Status",
     "Step",

@@ -15,7 +15,7 @@ LAYERS = [
     {"system"},
     {"engine"},
     {"gate"},
-    {"actions", "proofs", "enrolment"},
+    {"actions", "proofs", "risks", "enrolment"},
     {"endpoints"},
     {"remote", "logs", "probes", "gpu", "insights", "runbooks", "secrets", "stores"},
     {"audit"},
