@@ -25,6 +25,8 @@ from releases.views import (
     live,
     recovery,
     releases,
+    risk_presses,
+    risks,
     roll_back,
     runbooks,
     system,
@@ -143,6 +145,20 @@ gpu_verbs: list[URLPattern | URLResolver] = [
     path("gpu/endpoints/<int:number>/keep", gpu_orders.keep, name="keep_gpu_endpoint"),
 ]
 
+risk_urls: list[URLPattern | URLResolver] = [
+    path("risks/", risks.risks, name="risks"),
+    path("risks/<int:number>/", risks.risk, name="risk"),
+    path("hosts/<int:number>/risks", risks.host_risks, name="host_risks"),
+]
+
+risk_verbs: list[URLPattern | URLResolver] = [
+    path("risks/<int:number>/accept", risk_presses.accept, name="accept_risk"),
+    path("risks/<int:number>/reopen", risk_presses.reopen, name="reopen_risk"),
+    path("risks/<int:number>/assign", risk_presses.assign, name="assign_risk"),
+    path("projects/<int:number>/look-at-risks", risk_presses.look, name="look_at_risks"),
+    path("hosts/<int:number>/risks/switch", risk_presses.switch, name="switch_host_risks"),
+]
+
 project_urls: list[URLPattern | URLResolver] = [
     path("projects/<int:number>/compatibility", compatibility.matrix, name="compatibility"),
     path("projects/<int:number>/compatibility/say", compatibility.say, name="say_compatibility"),
@@ -176,6 +192,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *host_urls,
     *environment_urls,
     *gpu_urls,
+    *risk_urls,
+    *risk_verbs,
     *project_urls,
     *public_urls,
     *deployment_verbs,

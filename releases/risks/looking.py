@@ -6,8 +6,9 @@ from django.utils.translation import gettext_lazy as _
 from releases.database import AWAY
 from releases.risks import consent
 from releases.risks.finding import CannotLook, Check, Finding, Target, not_known, say
-from releases.risks.ways import Ways
+from releases.risks.ways import SECONDS, Ways
 
+PATIENCE = SECONDS  # for the answer of a host to one check
 log = structlog.get_logger(__name__)
 
 

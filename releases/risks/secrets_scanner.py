@@ -89,7 +89,8 @@ _RULES: Final = {
     "url_password": r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@'\"]{1,80}:(?P<secret>[^\s/@'\"]{1,200})@",
     "option_password": (
         r"(?:\b(?:PGPASSWORD|MYSQL_PWD|REDISCLI_AUTH|SSHPASS|RESTIC_PASSWORD)="
-        r"|--(?:password|pass|passwd|token|api-key)[= ]|\bsshpass\s+-p\s*)(?P<secret>'[^'\n]{1,200}'|\"[^\"\n]{1,200}\"|[^\s'\";|&]{1,200})"
+        r"|--(?:password|pass|passwd|token|api-key)[= ]|\bsshpass\s+-p\s*)"
+        r"(?P<secret>'[^'\n]{1,200}'|\"[^\"\n]{1,200}\"|[^\s'\";|&]{1,200})"
     ),
     "assigned": (
         rf"(?i)(?<![A-Za-z0-9])(?:[A-Za-z0-9_.-]{{0,40}}[_.-])?{_NAME}['\"]?\s*(?:=|:|은|는)\s*"

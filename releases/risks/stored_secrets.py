@@ -28,9 +28,9 @@ SHOWN: Final = 20
 INSISTED: Final = "text.insist"  # the audit event of a person who said that it is no secret
 
 
-def mark(project: Project, text: str) -> str:
+def mark(text: str) -> str:
     """What an audit event keeps of a text that is no secret, so that it is known again and can't be read back."""
-    return salted_hmac("releases.risks.not-a-secret", f"{project.pk}:{text}", algorithm="sha256").hexdigest()[:32]
+    return salted_hmac("releases.risks.not-a-secret", text, algorithm="sha256").hexdigest()[:32]
 
 
 def look(target: Target, _ways: Ways) -> Finding:
@@ -45,7 +45,7 @@ def look(target: Target, _ways: Ways) -> Finding:
     count, hits = 0, []
     for where, text in texts(target.project):
         count += 1
-        hits += [(where, one) for one in scan(text) if mark(target.project, one.text) not in allowed]
+        hits += [(where, one) for one in scan(text) if mark(one.text) not in allowed]
     if not hits:
         return ok(say(_("No text holds what looks like a secret.")), line(_("Texts read"), count))
     return risk(
@@ -63,7 +63,9 @@ def texts(project: Project) -> Iterator[tuple[str, str]]:
         yield f"{variable.name} ({variable.environment_id})", f"{variable.name}={variable.value}"
     for release in Release.objects.filter(project=project).order_by("-pk")[:MOST]:
         yield release.version, f"{release.notes}\n{release.migration_sql}"
-    newest = RunbookVersion.objects.filter(runbook__project=project).order_by("runbook", "-number").distinct("runbook")
+    newest = (
+        RunbookVersion.objects.filter(runbook__project=project).order_by("runbook_id", "-number").distinct("runbook_id")
+    )
     for version in newest.select_related("runbook"):
         yield str(version), f"{version.text}\n{version.note}"
     for post in Announcement.objects.filter(environment__in=environments).order_by("-pk")[:MOST]:

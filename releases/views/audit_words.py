@@ -7,7 +7,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from releases.models import AuditEvent, Step
-from releases.views import gpu_audit_words
+from releases.views import gpu_audit_words, risk_words
 from releases.views.unknown_words import in_words
 
 # action -> (sentence, state or icon). Actions of steps and deployments carry their status's shape.
@@ -80,6 +80,7 @@ WORDS: Final[dict[str, Promise]] = {
     "kept_database.remove": _("gave up a database that a restore kept"),
     "kept_database.drop": _("A database that a restore kept was dropped"),
     **gpu_audit_words.WORDS,
+    **risk_words.AUDIT,
     "announcement.post": _("posted an announcement"),
     "admin.add": _("added in the admin"),
     "admin.change": _("changed in the admin"),

@@ -17,6 +17,7 @@ from releases.models import Backup, Deployment, DeployWindow, Environment, Outag
 from releases.permissions import Need, member_required, signed_in
 from releases.probes.clock import downtime
 from releases.views.offers import undoable_there
+from releases.views.risk_context import for_dashboard
 from releases.way_back import put_back
 
 SHOWN = 5
@@ -44,6 +45,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "undoable": set(undoes.values()),
         "deployments": _loaded(permissions.visible(Deployment, user)).order_by("-pk")[:7],
         "backups": permissions.visible(Backup, user).select_related("environment", "service").order_by("-pk")[:4],
+        "risks": for_dashboard({environment.project_id for environment in environments}),
         "budgets": [_month(environment, recent_month, now) for environment, recent_month in _months(environments, now)],
         "may_operate": bool(operable),
         "active_state": next((card["active"].status for card in cards if card["active"]), ""),
