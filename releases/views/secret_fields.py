@@ -85,6 +85,13 @@ def refuse_secrets(request: HttpRequest, target: Model, field: Any, text: str, i
     put_on_record(actor(request), target, found)
 
 
+def free_text(request: HttpRequest, target: Model, name: str, most: int) -> str:
+    """The text of a press, at most `most` characters of it. Raises SecretFound."""
+    text = request.POST.get(name, "").strip()[:most]
+    refuse_secrets(request, target, _("Note") if name == "note" else _("Reason"), text)
+    return text
+
+
 def put_on_record(who: Actor, target: Model, found: list[Found]) -> None:
     """Write down that a person said that these are no secrets."""
     if found:
