@@ -104,7 +104,7 @@ _STANDS_FOR: Final = re.compile(
     r"(?i)[{}$<>%`]|\*{3}|•|…|\.\.\.|^x+$|^-|^(?:your|my|the|some|new|old|example|sample|dummy|change|placeholder|redacted)"
     r"|^(?:user|pass|password|passwd|pwd|secret|token|key|none|null|true|false|yes|no|string|hidden|비밀번호)\d?$"
 )
-_NO_SECRETS: Final = re.compile(r"(?:SHA256:|sha(?:256|384|512)[-:]|ssh-[a-z0-9-]+ |ecdsa-[a-z0-9-]+ )$")
+_NO_SECRETS: Final = re.compile(r"(?:SHA256:|sha(?:256|384|512)[:=]|ssh-[a-z0-9-]+ |ecdsa-[a-z0-9-]+ )$")
 
 
 def scan(text: str) -> list[Found]:
@@ -158,7 +158,9 @@ def _is_random(value: str) -> bool:
     """Upper, lower and digits in one heap, evenly and without order."""
     body = value.rstrip("=")
     sorts = [_sort(character) for character in body]
-    if not {"upper", "lower", "digit"} <= set(sorts) or sorts.count("digit") < 3 or body.startswith("AAAA"):
+    if not {"upper", "lower", "digit"} <= set(sorts) or sorts.count("digit") < 3:
+        return False
+    if body.startswith(("AAAA", "sha256-", "sha384-", "sha512-")):  # a public key, a digest
         return False
     if body.count("/") > max(2, len(body) // 20):  # a path
         return False
