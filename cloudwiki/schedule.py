@@ -20,6 +20,7 @@ SECONDS: dict[str, float] = {
     "tidy": 1800.0,
     "order_readings": 15.0,
     "prune_readings": 3600.0,
+    "risks_due": 300.0,
 }
 
 

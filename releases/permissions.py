@@ -69,6 +69,7 @@ PROJECT_OF: dict[type[Model], str] = {
     models.Announcement: "environment__project",
     models.Channel: "project",
     models.Delivery: "channel__project",
+    models.Risk: "project",
     models.AuditEvent: "project",
     models.Complaint: "project",
     models.ActiveUsersSource: "project",

@@ -242,3 +242,16 @@ def fetch_active_users(project_id: int) -> None:
     from releases.engine.user_reports import fetch
 
     fetch(project_id)
+def look_at_risks(project_id: int) -> None:
+    """Run the checks of a project's risks."""
+    from releases.engine.risk_rounds import carry_out
+
+    carry_out(project_id)
+
+
+@shared_task
+def risks_due() -> None:
+    """Send for the checks whose hour has come, and open what was accepted until now."""
+    from releases.engine import clock, risk_rounds
+
+    risk_rounds.send_due(clock.now())

@@ -40,6 +40,8 @@ from releases.views import (
     me,
     recovery,
     releases,
+    risk_presses,
+    risks,
     roll_back,
     runbooks,
     search,
@@ -195,6 +197,18 @@ cost_verbs: list[URLPattern | URLResolver] = [
     path("hosts/<int:number>/capacity/read", capacity.read_now, name="read_host"),
     path("hosts/<int:number>/capacity/load-plan", capacity.load_plan, name="load_seed_plan"),
     path("components/<int:number>/remove", capacity_edit.remove_component, name="remove_component"),
+risk_urls: list[URLPattern | URLResolver] = [
+    path("risks/", risks.risks, name="risks"),
+    path("risks/<int:number>/", risks.risk, name="risk"),
+    path("hosts/<int:number>/risks", risks.host_risks, name="host_risks"),
+]
+
+risk_verbs: list[URLPattern | URLResolver] = [
+    path("risks/<int:number>/accept", risk_presses.accept, name="accept_risk"),
+    path("risks/<int:number>/reopen", risk_presses.reopen, name="reopen_risk"),
+    path("risks/<int:number>/assign", risk_presses.assign, name="assign_risk"),
+    path("projects/<int:number>/look-at-risks", risk_presses.look, name="look_at_risks"),
+    path("hosts/<int:number>/risks/switch", risk_presses.switch, name="switch_host_risks"),
 ]
 
 project_urls: list[URLPattern | URLResolver] = [
@@ -297,6 +311,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     *host_urls,
     *environment_urls,
     *gpu_urls,
+    *risk_urls,
+    *risk_verbs,
     *project_urls,
     *notice_urls,
     *wiki_urls,

@@ -14,6 +14,7 @@ from releases.engine import consent, decide, looking, prepare, recovery, roll_ba
 from releases.engine.errors import Blocked, EngineError, NotAllowed
 from releases.models import ChecklistItem, Deployment, Environment, Host, Release, Step
 from releases.permissions import Need, actor, member_required, signed_in
+from releases.views.secret_fields import refuse_secrets
 
 api = NinjaAPI(
     title="Cloud Wiki",
@@ -102,6 +103,7 @@ def tick(request: HttpRequest, number: int, given: schemas.DigestIn) -> Any:
     """Tick a manual box for the plan you read."""
     user = signed_in(request)
     item = permissions.get(ChecklistItem, user, Need.OPERATE, "deployment__environment", pk=number)
+    refuse_secrets(request, item, "note", given.note, given.not_a_secret)
     consent.tick(item, user, actor(request), given.digest, given.note)
     return given
 
@@ -121,6 +123,7 @@ def prove(request: HttpRequest, number: int) -> Any:
 def approve(request: HttpRequest, number: int, given: schemas.DigestIn) -> Any:
     """Consent to the plan you read."""
     found = _deployment(request, number, Need.APPROVE)
+    refuse_secrets(request, found, "note", given.note, given.not_a_secret)
     consent.approve(found, signed_in(request), actor(request), given.digest, given.note)
     return given
 
@@ -166,21 +169,27 @@ def emergency(request: HttpRequest, number: int, given: schemas.EmergencyIn) -> 
 @api.post("/steps/{number}/retry", response={200: schemas.ReasonIn, 409: schemas.ErrorOut})
 def retry(request: HttpRequest, number: int, given: schemas.ReasonIn) -> Any:
     """Try a stopped step again."""
-    decide.retry(_step(request, number), actor(request), given.reason)
+    step = _step(request, number)
+    refuse_secrets(request, step, "reason", given.reason, given.not_a_secret)
+    decide.retry(step, actor(request), given.reason)
     return given
 
 
 @api.post("/steps/{number}/skip", response={200: schemas.ReasonIn, 409: schemas.ErrorOut})
 def skip(request: HttpRequest, number: int, given: schemas.ReasonIn) -> Any:
     """Leave a stopped step out."""
-    decide.skip(_step(request, number), actor(request), given.reason)
+    step = _step(request, number)
+    refuse_secrets(request, step, "reason", given.reason, given.not_a_secret)
+    decide.skip(step, actor(request), given.reason)
     return given
 
 
 @api.post("/steps/{number}/confirm", response={200: schemas.ConfirmIn, 409: schemas.ErrorOut})
 def confirm(request: HttpRequest, number: int, given: schemas.ConfirmIn) -> Any:
     """Answer a manual step."""
-    decide.confirm(_step(request, number), actor(request), given.worked, given.note, [])
+    step = _step(request, number)
+    refuse_secrets(request, step, "note", given.note, given.not_a_secret)
+    decide.confirm(step, actor(request), given.worked, given.note, [])
     return given
 
 
@@ -195,7 +204,9 @@ def look(request: HttpRequest, number: int) -> Any:
 @api.post("/steps/{number}/resolve", response={200: schemas.AnswerIn, 409: schemas.ErrorOut})
 def resolve(request: HttpRequest, number: int, given: schemas.AnswerIn) -> Any:
     """Say how an unknown step ended."""
-    decide.resolve(_step(request, number), actor(request), given.answer, given.reason)
+    step = _step(request, number)
+    refuse_secrets(request, step, "reason", given.reason, given.not_a_secret)
+    decide.resolve(step, actor(request), given.answer, given.reason)
     return given
 
 

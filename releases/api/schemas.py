@@ -35,27 +35,33 @@ class EmergencyIn(Schema):
     confirm_name: str = Field(default="", max_length=80, pattern=TEXT)
 
 
-class DigestIn(Schema):
+class Insists(Schema):
+    """A text that looks like a secret is refused unless this says that it is none; that goes on record."""
+
+    not_a_secret: bool = False
+
+
+class DigestIn(Insists):
     """A consent to, or a start of, the plan with this digest."""
 
     digest: str = Field(min_length=64, max_length=64)
     note: str = Field(default="", max_length=500, pattern=TEXT)
 
 
-class ReasonIn(Schema):
+class ReasonIn(Insists):
     """A decision with its reason."""
 
     reason: str = Field(default="", max_length=500, pattern=TEXT)
 
 
-class AnswerIn(Schema):
+class AnswerIn(Insists):
     """How an unknown step ended: worked, failed, or again."""
 
     answer: str
     reason: str = Field(max_length=500, pattern=TEXT)
 
 
-class ConfirmIn(Schema):
+class ConfirmIn(Insists):
     """The answer to a manual step."""
 
     worked: bool

@@ -35,6 +35,7 @@ from releases.models.project import Project, Service
 from releases.models.recovery import Recovery, RecoveryEnding, Rule
 from releases.models.release import Artifact, Release
 from releases.models.removal import FolderRemoval
+from releases.models.risk import HostLooks, Risk, RiskEvent, RiskRound, RiskState, Seen
 from releases.models.runbook import Runbook, RunbookVersion
 from releases.models.step import Attempt, AttemptFile, LogChunk, Step
 from releases.models.traffic import TrafficEstimate
@@ -91,6 +92,7 @@ __all__ = [
     "Heartbeat",
     "Host",
     "HostWatch",
+    "HostLooks",
     "KeptDatabase",
     "Lease",
     "LogChunk",
@@ -114,10 +116,15 @@ __all__ = [
     "Release",
     "Removal",
     "ReturnEnding",
+    "Risk",
+    "RiskEvent",
+    "RiskRound",
+    "RiskState",
     "Role",
     "Rule",
     "Runbook",
     "RunbookVersion",
+    "Seen",
     "Service",
     "Stage",
     "Status",

@@ -102,6 +102,21 @@ def require_open(text: str, allowed: tuple[Network, ...] = ()) -> None:
         raise AddressRefused(f"{address} is a private or local address")
 
 
+def host_address(name: str, port: int, lookup: Lookup = look_up) -> Address:
+    """The address of a host of ours, which may be a private one; raises AddressRefused or NameUnknown."""
+    addresses = [ipaddress.ip_address(text.partition("%")[0]) for text in _addresses(name.strip("[]"), port, lookup)]
+    for address in addresses:
+        _refuse_never(address)
+    if not addresses:
+        raise NameUnknown(name, temporary=False)
+    return addresses[0]
+
+
+def is_public(address: Address) -> bool:
+    """Part of the public internet."""
+    return not _is_inside(address)
+
+
 def _parts(url: str) -> tuple[str, str, int]:
     try:
         parts = urlsplit(url)

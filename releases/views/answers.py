@@ -18,6 +18,7 @@ from releases.engine.errors import Blocked, EngineError, NotAllowed
 from releases.models import Deployment
 from releases.permissions import member_required
 from releases.views.plan_reasons import blocker_entries
+from releases.views.secret_fields import SecretFound, ask_again
 
 
 def back_to(deployment: Deployment) -> HttpResponse:
@@ -41,6 +42,8 @@ def verb[**P](
             return refusal(request, _("The text holds a zero byte, which can't be kept. Remove it."), 400)
         try:
             return view(request, *args, **kwargs)
+        except SecretFound as error:
+            return ask_again(request, error, _back(request))
         except NotAllowed as error:
             return refusal(request, str(error), 403)
         except Blocked as error:

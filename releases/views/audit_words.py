@@ -12,6 +12,7 @@ from releases.views import (
     gpu_audit_words,
     insight_audit_words,
     notice_audit_words,
+    risk_words,
     wiki_audit_words,
 )
 from releases.views.unknown_words import in_words
@@ -90,6 +91,7 @@ WORDS: Final[dict[str, Promise]] = {
     **insight_audit_words.WORDS,
     **notice_audit_words.WORDS,
     **cost_audit_words.WORDS,
+    **risk_words.AUDIT,
     "admin.add": _("added in the admin"),
     "admin.change": _("changed in the admin"),
     "admin.delete": _("removed in the admin"),

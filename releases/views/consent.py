@@ -8,6 +8,7 @@ from releases.engine import consent, prepare, start, wake
 from releases.models import Approval, ChecklistItem, Deployment
 from releases.permissions import Need, actor, signed_in
 from releases.views.answers import back_to, done, verb
+from releases.views.secret_fields import free_text
 
 DRAFT_PARTS = ("environment__project", "plan", "release__project", "requested_by")
 
@@ -20,7 +21,7 @@ def _item(request: HttpRequest, number: int) -> ChecklistItem:
 def tick(request: HttpRequest, number: int) -> HttpResponse:
     """Tick a manual box for the plan that the person read."""
     item = _item(request, number)
-    note = request.POST.get("note", "")[:500]
+    note = free_text(request, item, "note", 500)
     consent.tick(item, signed_in(request), actor(request), request.POST.get("digest", ""), note)
     return back_to(item.deployment)
 
@@ -67,7 +68,7 @@ def check_hosts(request: HttpRequest, number: int) -> HttpResponse:
 def approve(request: HttpRequest, number: int) -> HttpResponse:
     """Consent to the plan that the person read."""
     deployment = permissions.get(Deployment, signed_in(request), Need.APPROVE, *DRAFT_PARTS, pk=number)
-    digest, note = request.POST.get("digest", ""), request.POST.get("note", "")[:500]
+    digest, note = request.POST.get("digest", ""), free_text(request, deployment, "note", 500)
     consent.approve(deployment, signed_in(request), actor(request), digest, note)
     return back_to(deployment)
 

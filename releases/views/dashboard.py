@@ -18,6 +18,7 @@ from releases.permissions import Need, member_required, signed_in
 from releases.probes.clock import downtime
 from releases.views import first_deploy
 from releases.views.offers import undoable_there
+from releases.views.risk_context import for_dashboard
 from releases.way_back import put_back
 
 SHOWN = 5
@@ -45,6 +46,7 @@ def dashboard(request: HttpRequest) -> HttpResponse:
         "undoable": set(undoes.values()),
         "deployments": _loaded(permissions.visible(Deployment, user)).order_by("-pk")[:7],
         "backups": permissions.visible(Backup, user).select_related("environment", "service").order_by("-pk")[:4],
+        "risks": for_dashboard({environment.project_id for environment in environments}),
         "budgets": [_month(environment, recent_month, now) for environment, recent_month in _months(environments, now)],
         "may_operate": bool(operable),
         "way": first_deploy.for_dashboard(user),

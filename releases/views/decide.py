@@ -12,6 +12,7 @@ from releases.engine.errors import Conflict, EngineError
 from releases.models import AttemptFile, Deployment, Step
 from releases.permissions import Need, actor, signed_in
 from releases.views.answers import back_to, verb
+from releases.views.secret_fields import free_text
 
 LARGEST_FILE = 5 * 1024 * 1024  # bytes, of a file given with a manual step
 
@@ -29,8 +30,8 @@ def _step(request: HttpRequest, number: int) -> Step:
     return step
 
 
-def _reason(request: HttpRequest) -> str:
-    return request.POST.get("reason", "").strip()[:500]
+def _reason(request: HttpRequest, step: Step) -> str:
+    return free_text(request, step, "reason", 500)
 
 
 @verb
@@ -45,7 +46,7 @@ def cancel(request: HttpRequest, number: int) -> HttpResponse:
 def retry(request: HttpRequest, number: int) -> HttpResponse:
     """Try a stopped step again."""
     step = _step(request, number)
-    decide.retry(step, actor(request), _reason(request))
+    decide.retry(step, actor(request), _reason(request, step))
     return back_to(step.deployment)
 
 
@@ -53,7 +54,7 @@ def retry(request: HttpRequest, number: int) -> HttpResponse:
 def skip(request: HttpRequest, number: int) -> HttpResponse:
     """Leave a stopped step out, for a reason."""
     step = _step(request, number)
-    decide.skip(step, actor(request), _reason(request))
+    decide.skip(step, actor(request), _reason(request, step))
     return back_to(step.deployment)
 
 
@@ -66,7 +67,7 @@ def confirm(request: HttpRequest, number: int) -> HttpResponse:
         raise EngineError(_("Outcome: say whether it is done or failed."))
     given = request.FILES.get("file")
     files = [_attached(given)] if given else []
-    note = request.POST.get("note", "").strip()[:2000]
+    note = free_text(request, step, "note", 2000)
     decide.confirm(step, actor(request), outcome, note, files)
     return back_to(step.deployment)
 
@@ -76,7 +77,7 @@ def resolve(request: HttpRequest, number: int) -> HttpResponse:
     """Say how an unknown step ended."""
     step = _step(request, number)
     answer = RESOLVED.get(request.POST.get("decision", ""), "")
-    decide.resolve(step, actor(request), answer, _reason(request))
+    decide.resolve(step, actor(request), answer, _reason(request, step))
     return back_to(step.deployment)
 
 

@@ -13,6 +13,7 @@ from releases.models import DeployWindow, Environment, Probe, User, Variable
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import once, verb
 from releases.views.environments import environment_page
+from releases.views.secret_fields import put_on_record
 from releases.views.settings_forms import ProbeForm, VariableForm, WindowForm
 
 
@@ -32,6 +33,7 @@ def set_variable(request: HttpRequest, number: int) -> HttpResponse:
         return environment_page(request, environment, 400, variable_form=form)
     with transaction.atomic():
         variable = _write_variable(environment, form, signed_in(request))
+        put_on_record(actor(request), variable, form.insisted or [])
         audit.record(actor(request), "variable.set", variable, secret=variable.is_secret)
     return redirect("releases:environment", environment.pk)
 

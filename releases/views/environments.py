@@ -19,6 +19,7 @@ from releases.models import Environment, Recovery
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import done, verb
 from releases.views.careful_forms import CarefulForm
+from releases.views.secret_fields import free_text
 from releases.views.settings_forms import ProbeForm, VariableForm, WindowForm
 
 
@@ -143,7 +144,7 @@ def lock(request: HttpRequest, number: int) -> HttpResponse:
     except ValueError as error:
         raise EngineError(_("Hours: give a number such as 2.")) from error
     lifetime = timedelta(hours=min(max(hours, 0), 10_000))
-    locks.lock(found, signed_in(request), actor(request), request.POST.get("reason", "")[:300], lifetime)
+    locks.lock(found, signed_in(request), actor(request), free_text(request, found, "reason", 300), lifetime)
     return redirect("releases:environment", found.pk)
 
 
@@ -151,7 +152,7 @@ def lock(request: HttpRequest, number: int) -> HttpResponse:
 def unlock(request: HttpRequest, number: int) -> HttpResponse:
     """End the lock; another person's needs a reason."""
     found = permissions.get(Environment, signed_in(request), Need.OPERATE, "project", pk=number)
-    locks.unlock(found, actor(request), request.POST.get("reason", "")[:300])
+    locks.unlock(found, actor(request), free_text(request, found, "reason", 300))
     return redirect("releases:environment", found.pk)
 
 
@@ -159,7 +160,7 @@ def unlock(request: HttpRequest, number: int) -> HttpResponse:
 def take_over(request: HttpRequest, number: int) -> HttpResponse:
     """Hold the environment in place of the person who does, for a reason; back to where the lock was shown."""
     found = permissions.get(Environment, signed_in(request), Need.OPERATE, "project", pk=number)
-    seen, reason = request.POST.get("seen", ""), request.POST.get("reason", "")[:300]
+    seen, reason = request.POST.get("seen", ""), free_text(request, found, "reason", 300)
     if not (seen.isascii() and seen.isdigit() and len(seen) < 19):
         raise EngineError(_("Look at the lock on the page, then take it over from there."))
     locks.take_over(found, int(seen), signed_in(request), actor(request), reason)

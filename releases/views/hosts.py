@@ -153,7 +153,7 @@ def _manageable(request: HttpRequest) -> Any:
 
 def _host_page(request: HttpRequest, number: int, **more: Any) -> HttpResponse:
     user = signed_in(request)
-    found = permissions.get(Host, user, Need.VIEW, "environment__project", "pinned_by", pk=number)
+    found = permissions.get(Host, user, Need.VIEW, "environment__project", "pinned_by", "looks", pk=number)
     project = found.environment.project_id
     context = {
         "host": found,

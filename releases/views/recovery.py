@@ -11,6 +11,7 @@ from releases.models import Deployment, Recovery
 from releases.permissions import Need, actor, signed_in
 from releases.views.answers import back_to, done, verb
 from releases.views.run_state import Run
+from releases.views.secret_fields import free_text
 
 PARTS = ("deployment__environment__project", "rollback")
 
@@ -49,7 +50,7 @@ def hurry(request: HttpRequest, number: int) -> HttpResponse:
 def clear(request: HttpRequest, number: int) -> HttpResponse:
     """The rules of the environment and the release may go on."""
     found = _found(request, number)
-    recovery.clear(found, signed_in(request), actor(request), request.POST.get("reason", ""))
+    recovery.clear(found, signed_in(request), actor(request), free_text(request, found, "reason", 500))
     done(request, _("The rules of %s count again, and the release may be deployed.") % found.deployment.environment)
     return back_to(found.deployment)
 

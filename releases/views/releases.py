@@ -20,10 +20,12 @@ from releases.engine.errors import EngineError
 from releases.models import Artifact, Deployment, Project, Release
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.proofs import git
+from releases.risks.secrets_scanner import Found
 from releases.views import gpu_spec
 from releases.views.answers import done, once, verb
 from releases.views.careful_forms import CarefulForm
 from releases.views.offers import undoable
+from releases.views.secret_fields import put_on_record, scan_fields
 
 PAGE = 50
 PARTS = ("project", "created_by", "gpu")
@@ -31,6 +33,8 @@ PARTS = ("project", "created_by", "gpu")
 
 class ReleaseForm(CarefulForm[Release]):
     """A release's own facts. The migration SQL is asked for where the schema changes."""
+
+    insisted: list[Found] | None = None
 
     class Meta:
         model = Release
@@ -73,6 +77,7 @@ class ReleaseForm(CarefulForm[Release]):
             values["migration_name"] = f"{values.get('version', 'migration')}.sql"
         if values.get("migration_sql", "").strip() and not values.get("schema_changed"):
             self.add_error("schema_changed", _("There is migration SQL: tick this, or remove the SQL."))
+        self.insisted = scan_fields(self, {name: values.get(name) for name in ("notes", "migration_sql")})
         return values
 
 
@@ -131,6 +136,7 @@ def new_release(request: HttpRequest) -> HttpResponse:
             release = form.save(commit=False)
             release.created_by = signed_in(request)
             release.save()
+            put_on_record(actor(request), release, form.insisted or [])
             audit.record(actor(request), "release.create", release, commit=release.commit)
         return redirect("releases:release", release.pk)
     return _form_page(request, form, _("New release"), 400 if form.errors else 200)
@@ -148,6 +154,7 @@ def edit_release(request: HttpRequest, number: int) -> HttpResponse:
             form.instance.committed_at = git.committed_at(form.instance)
         with transaction.atomic():
             form.save()
+            put_on_record(actor(request), release, form.insisted or [])
             audit.record(actor(request), "release.change", release, changed=form.changed_data)
         return redirect("releases:release", release.pk)
     return _form_page(request, form, _("Change %s") % release, 400 if form.errors else 200)

@@ -19,6 +19,7 @@ from releases.permissions import Need, actor, member_required, signed_in
 from releases.runbooks import diff, loader, plan
 from releases.runbooks.messages import RunbookErrors
 from releases.views.answers import once
+from releases.views.secret_fields import TICK, SecretFound, refuse_secrets
 
 LARGEST = 256 * 1024  # bytes of a runbook's text
 
@@ -117,7 +118,10 @@ def edit_runbook(request: HttpRequest, number: int) -> HttpResponse:
         message = _("The text holds a zero byte, which can't be kept. Remove it.")
         return _edit_page(request, found, text, message, 400)
     try:
+        refuse_secrets(request, found, _("Text of the runbook (YAML)"), f"{text}\n{note}")
         save_version(found, text, note, signed_in(request), actor(request), request.POST.get("base", ""))
+    except SecretFound as error:
+        return _edit_page(request, found, text, str(error), 400, tick=TICK)
     except Conflict as error:
         return _edit_page(request, found, text, str(error), 409)
     return redirect("releases:runbook", found.pk)
@@ -191,7 +195,9 @@ def _read(text: str) -> dict[str, object] | None:
     return {"steps": found.steps, "checklist": found.checklist, "totals": plan.totals(found.steps)}
 
 
-def _edit_page(request: HttpRequest, found: Runbook, text: str, message: str, status: int = 200) -> HttpResponse:
+def _edit_page(
+    request: HttpRequest, found: Runbook, text: str, message: str, status: int = 200, tick: str = ""
+) -> HttpResponse:
     latest = found.latest()
     context = {
         "runbook": found,
@@ -204,6 +210,7 @@ def _edit_page(request: HttpRequest, found: Runbook, text: str, message: str, st
         },
         "base": latest.number if latest else 0,
         "message": message,
+        "tick": tick,
         "note": request.POST.get("note", "") if request.method == "POST" else "",
     }
     return render(request, "releases/runbook_edit.html", context, status=status)

@@ -9,12 +9,16 @@ from django.utils.translation import gettext_lazy
 
 from releases import secrets
 from releases.models import DeployWindow, Environment, Probe, Variable
+from releases.risks.secrets_scanner import Found
 from releases.runbooks.model import VariableSpec
 from releases.runbooks.variables import BUILTIN_NAMES, problem
+from releases.views.secret_fields import scan_fields
 
 
 class VariableForm(forms.ModelForm[Variable]):
     """A value, or a secret that is never shown again. Setting a name that exists replaces its value."""
+
+    insisted: list[Found] | None = None
 
     # Not a field of the row: a secret is sealed before the row may hold it.
     value = forms.CharField(
@@ -55,6 +59,8 @@ class VariableForm(forms.ModelForm[Variable]):
             found = problem(VariableSpec(values["name"], values["type"]), value)
             if found is not None:
                 self.add_error("value", " ".join(str(part) for part in found))
+        if value and not values.get("is_secret"):
+            self.insisted = scan_fields(self, {"value": f"{values.get('name', '')}={value}"})
         return values
 
 

@@ -15,7 +15,7 @@ LAYERS = [
     {"system"},
     {"engine"},
     {"gate"},
-    {"actions", "proofs", "enrolment"},
+    {"actions", "proofs", "risks", "enrolment"},
     {"endpoints"},
     {"notices", "public"},
     {"remote", "logs", "probes", "gpu", "insights", "runbooks", "markdown", "secrets", "stores", "wiki"},

@@ -19,10 +19,7 @@ class Block(NamedTuple):
 def blocks() -> dict[str, Block]:
     """Every block by its name."""
     # Here, not above: these files need Block first.
-    from releases.views.blocks import gpu, overview, procedures
+    from releases.views.blocks import costs, gpu, insights, overview, procedures, risks
 
-    areas: list[dict[str, Block]] = [overview.BLOCKS, procedures.BLOCKS, gpu.BLOCKS]
-    found: dict[str, Block] = {}
-    for area in areas:
-        found |= area
-    return found
+    areas = (overview, procedures, gpu, insights, costs, risks)
+    return {name: block for area in areas for name, block in area.BLOCKS.items()}
