@@ -195,6 +195,8 @@ def publish_page(slug: str) -> None:
     from releases.public.publish import page
 
     page(slug)
+
+
 def deliver_notices() -> None:
     """Send what waits in the outbox of announcements."""
     from releases.engine.delivering import deliver_due
@@ -242,6 +244,8 @@ def fetch_active_users(project_id: int) -> None:
     from releases.engine.user_reports import fetch
 
     fetch(project_id)
+
+
 def look_at_risks(project_id: int) -> None:
     """Run the checks of a project's risks."""
     from releases.engine.risk_rounds import carry_out

@@ -26,10 +26,9 @@ from releases.models.insights import (
 )
 from releases.models.kept_database import KeptDatabase
 from releases.models.look import Look, LookEnding
-from releases.models.outage import Coverage, Heartbeat, Outage, Probe, ProbeResult
 from releases.models.notice import Channel, Delivery, Event, Notice
 from releases.models.onboarding import Reading
-from releases.models.outage import Heartbeat, Outage, Probe, ProbeResult
+from releases.models.outage import Coverage, Heartbeat, Outage, Probe, ProbeResult
 from releases.models.plan import Plan
 from releases.models.project import Project, Service
 from releases.models.recovery import Recovery, RecoveryEnding, Rule
@@ -60,19 +59,19 @@ __all__ = [
     "BackupOrder",
     "BackupProof",
     "BackupReturn",
-    "Channel",
     "CapacityHour",
     "CapacitySample",
+    "Channel",
     "ChecklistItem",
     "ComparisonFigures",
     "Compatibility",
-    "Coverage",
-    "Delivery",
     "Complaint",
     "Component",
     "CostItem",
     "CostKind",
     "CostScenario",
+    "Coverage",
+    "Delivery",
     "DeployWindow",
     "Deployment",
     "DeploymentKind",
@@ -91,8 +90,8 @@ __all__ = [
     "GpuSpec",
     "Heartbeat",
     "Host",
-    "HostWatch",
     "HostLooks",
+    "HostWatch",
     "KeptDatabase",
     "Lease",
     "LogChunk",
@@ -134,8 +133,8 @@ __all__ = [
     "TrafficEstimate",
     "User",
     "Variable",
-    "Wording",
     "WikiPage",
     "WikiRedirect",
     "WikiRevision",
+    "Wording",
 ]

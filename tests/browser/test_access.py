@@ -39,11 +39,10 @@ NOT_PAGES = {
 }
 
 
-POSTS = {pattern.name for pattern in urls.deployment_verbs} | {
+POSTS = {pattern.name for pattern in urls.verbs} | {
     *("add_artifact", "record_artifact", "validate_runbook", "scan_host", "pin_host", "unpin_host", "check_host"),
     *("prove_backup", "take_backups", "remove_backup", "return_backup", "say_compatibility", "drop_kept_database"),
     *("check_gpu_account", "set_gpu_key", "adopt_gpu_endpoint", "remove_release_gpu"),
-    *(pattern.name for pattern in urls.gpu_verbs),
     *("lock", "unlock", "take_over", "set_variable", "add_window", "set_probe", "delete_variable", "remove_window"),
 }
 
