@@ -153,10 +153,12 @@ def length(seconds: float) -> str:
     minutes, rest = divmod(whole, 60)
     if minutes < 60:
         text = ngettext("%d minute", "%d minutes", minutes) % minutes
-        return f"{text} {ngettext('%d second', '%d seconds', rest) % rest}" if rest else text
+        more = ngettext("%d second", "%d seconds", rest) % rest
+        return f"{text} {more}" if rest else text
     hours, minutes = divmod(minutes, 60)
     text = ngettext("%d hour", "%d hours", hours) % hours
-    return f"{text} {ngettext('%d minute', '%d minutes', minutes) % minutes}" if minutes else text
+    more = ngettext("%d minute", "%d minutes", minutes) % minutes
+    return f"{text} {more}" if minutes else text
 
 
 def percent(share: float | None) -> str:
