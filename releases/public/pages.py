@@ -139,13 +139,13 @@ def _updates(one: Notice, language: str) -> list[dict[str, Any]]:
     return [
         {
             "word": words.state_word(one, update.state),
-            "shape": words.notice_shape(one, update.state),
+            "shape": words.notice_shape(one, update.state) if place == 0 else words.past_shape(one, update.state),
             "title": "" if update.title.of(language) == title else update.title.of(language),
             "body": update.body.of(language),
             "iso": update.at.isoformat(timespec="seconds"),
             "when": words.moment(update.at, one.zone),
         }
-        for update in one.updates
+        for place, update in enumerate(one.updates)
     ]
 
 

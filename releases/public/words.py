@@ -69,6 +69,12 @@ def notice_shape(notice: Notice, state: str = "") -> str:
     return NOTICE_SHAPES.get(state, "cancelled")
 
 
+def past_shape(notice: Notice, state: str) -> str:
+    """The shape of a state that it left: nothing turns that is over."""
+    shape = notice_shape(notice, state)
+    return "pending" if shape == "running" else shape
+
+
 def answer(snapshot: Snapshot) -> Answer:
     """The sentence on top of the page."""
     down = [service for service in snapshot.services if service.state == "down"]
