@@ -55,7 +55,8 @@ class Camera:
     @staticmethod
     def _person(wiki: Wiki, browser: Browser, width: int, theme: str, language: str) -> Person:
         size = {"width": width, "height": HEIGHTS[width]}
-        person = newcomer(wiki, browser, "admin", language, viewport=size, color_scheme=theme, reduced_motion="reduce")
+        looks = {"viewport": size, "color_scheme": theme, "reduced_motion": "reduce", "locale": language}
+        person = newcomer(wiki, browser, "admin", language, **looks)
         person.log_in()
         return person
 

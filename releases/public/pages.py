@@ -10,7 +10,7 @@ from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.utils.translation import override
 
-from releases.public import address, words
+from releases.public import address, snippets, words
 from releases.public.reader import Reader
 from releases.public.snapshot import Day, Episode, Notice, Service, Snapshot
 
@@ -42,7 +42,9 @@ def embed(snapshot: Snapshot, reader: Reader, is_late: bool = False) -> str:
     with override(reader.language):
         context = _common(snapshot, reader, is_late, "public_embed", snapshot.slug)
         title = _("%s: service status") % snapshot.name
-        return render_to_string("public/embed.html", context | {"base": reader.base, "title": title})
+        return render_to_string(
+            "public/embed.html", context | {"title": title, "copy": snippets.of(snapshot, reader, title)}
+        )
 
 
 def banner(snapshot: Snapshot, reader: Reader, is_late: bool = False) -> str:
@@ -137,13 +139,13 @@ def _updates(one: Notice, language: str) -> list[dict[str, Any]]:
     return [
         {
             "word": words.state_word(one, update.state),
-            "shape": words.notice_shape(one, update.state),
+            "shape": words.notice_shape(one, update.state) if place == 0 else words.past_shape(one, update.state),
             "title": "" if update.title.of(language) == title else update.title.of(language),
             "body": update.body.of(language),
             "iso": update.at.isoformat(timespec="seconds"),
             "when": words.moment(update.at, one.zone),
         }
-        for update in one.updates
+        for place, update in enumerate(one.updates)
     ]
 
 
@@ -207,7 +209,8 @@ def _took(began: datetime, ended: datetime, zone: str) -> str:
 
 def _episode(episode: Episode) -> dict[str, Any]:
     over, began = episode.ended_at, episode.began_at
-    since = f"{words.minute(began, episode.zone)} – ({_('not over yet')})"
+    open_end = _("not over yet")
+    since = f"{words.minute(began, episode.zone)} – ({open_end})"
     return {
         "title": _("No answer: %s") % ", ".join(episode.services),
         "shape": "failed",

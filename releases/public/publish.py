@@ -1,5 +1,8 @@
 """Write the public pages to their files: every few seconds by beat, and at once when an announcement changes."""
 
+import hashlib
+from typing import Final
+
 import structlog
 from celery import current_app
 from django.db import transaction
@@ -11,6 +14,7 @@ from releases.public.formats import FORMATS
 from releases.public.reader import LANGUAGES, Reader
 from releases.public.snapshot import Snapshot
 
+READY: Final = ".rendered"  # holds the mark of the state that the ready-made files show
 log = structlog.get_logger(__name__)
 
 
@@ -40,13 +44,19 @@ def every_page() -> None:
 
 def page(slug: str) -> None:
     """Write one project's files; those that people read only where something changed, or a minute has passed."""
-    before = shelf.read(slug)
     edition = current.refresh(slug)
     if edition is None:
         return
-    now = edition.snapshot
-    if before is None or not before.same_as(now) or before.checked_at.minute != now.checked_at.minute:
-        shelf.write_files(slug, rendered(now))
+    mark = _mark(edition.snapshot)
+    if shelf.read_file(slug, READY) != mark:
+        shelf.write_files(slug, rendered(edition.snapshot) | {READY: mark})
+
+
+def _mark(snapshot: Snapshot) -> bytes:
+    """Tells two states apart, but not two looks within a minute. The web process, which writes states, renders none."""
+    minute = snapshot.checked_at.replace(second=0, microsecond=0)
+    told = snapshot.model_copy(update={"checked_at": minute}).model_dump_json()
+    return hashlib.sha256(f"{address.site()} {told}".encode()).hexdigest().encode()
 
 
 def rendered(snapshot: Snapshot) -> dict[str, bytes]:

@@ -7,6 +7,7 @@ from django.utils.translation.trans_real import parse_accept_lang_header
 
 LANGUAGES: Final = ("ko", "en")
 DEFAULT: Final = "ko"
+NAMES: Final = {"ko": "한국어", "en": "English"}
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Reader:
     def other(self) -> str:
         """The language that the switch leads to."""
         return "en" if self.language == "ko" else "ko"
+
+    @property
+    def other_name(self) -> str:
+        """Its name, in itself."""
+        return NAMES[self.other]
 
 
 def choose(wanted: str, accepted: str) -> tuple[str, bool]:

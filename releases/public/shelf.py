@@ -46,6 +46,14 @@ def read(slug: str) -> Snapshot | None:
         return None
 
 
+def read_file(slug: str, name: str) -> bytes:
+    """A file of a project; nothing where there is none."""
+    try:
+        return (folder() / slug / name).read_bytes()
+    except OSError:
+        return b""
+
+
 def slugs() -> list[str]:
     """The projects that have a state here."""
     return sorted(path.parent.name for path in folder().glob(f"*/{STATE}"))

@@ -69,6 +69,12 @@ def notice_shape(notice: Notice, state: str = "") -> str:
     return NOTICE_SHAPES.get(state, "cancelled")
 
 
+def past_shape(notice: Notice, state: str) -> str:
+    """The shape of a state that it left: nothing turns that is over."""
+    shape = notice_shape(notice, state)
+    return "pending" if shape == "running" else shape
+
+
 def answer(snapshot: Snapshot) -> Answer:
     """The sentence on top of the page."""
     down = [service for service in snapshot.services if service.state == "down"]
@@ -153,10 +159,12 @@ def length(seconds: float) -> str:
     minutes, rest = divmod(whole, 60)
     if minutes < 60:
         text = ngettext("%d minute", "%d minutes", minutes) % minutes
-        return f"{text} {ngettext('%d second', '%d seconds', rest) % rest}" if rest else text
+        more = ngettext("%d second", "%d seconds", rest) % rest
+        return f"{text} {more}" if rest else text
     hours, minutes = divmod(minutes, 60)
     text = ngettext("%d hour", "%d hours", hours) % hours
-    return f"{text} {ngettext('%d minute', '%d minutes', minutes) % minutes}" if minutes else text
+    more = ngettext("%d minute", "%d minutes", minutes) % minutes
+    return f"{text} {more}" if minutes else text
 
 
 def percent(share: float | None) -> str:

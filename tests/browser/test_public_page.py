@@ -45,7 +45,7 @@ def test_without_scripts_all_of_it_is_there(wiki: Wiki, browser: Browser) -> Non
     expect(page.locator("html")).to_have_attribute("lang", "en")
     page.get_by_role("link", name="Outage: a full disk").first.click()
     expect(page.locator("html")).to_have_attribute("lang", "en")  # the choice goes along
-    expect(page.locator(".updates li")).to_have_count(3)
+    expect(page.locator(".updates > li")).to_have_count(3)
     page.context.close()
 
 

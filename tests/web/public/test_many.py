@@ -1,0 +1,55 @@
+"""Ten thousand of everything: the page stays small, and is made in a moment."""
+
+import time
+from datetime import timedelta
+
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from releases.models import Announcement, Coverage, Outage
+from releases.public import facts
+from releases.public.formats import FORMATS
+from releases.public.reader import Reader
+from tests.factories import World
+from tests.web.public.rows import probe
+
+MANY = 10_000
+SECONDS = 2.0  # for the database and Python; a quarter of a second where nothing else runs
+READER = Reader("ko", "https://wiki.example.com")
+
+
+def fill(world: World) -> None:
+    """90 days of announcements and outages, one after the other."""
+    now = timezone.now()
+    found = probe(world)
+    step = timedelta(days=89) / MANY
+    Announcement.objects.bulk_create(
+        Announcement(
+            environment=world.environment, kind="deploy", state="done", title_ko=f"점검 {n}", title_en=f"Work {n}",
+            body_ko="본문", body_en="Body", began_at=now - step * n, ended_at=now - step * n,
+        )
+        for n in range(MANY)
+    )  # fmt: skip
+    moments = [now - step * (n + 1) for n in range(MANY)]
+    Outage.objects.bulk_create(
+        Outage(probe=found, started_at=moment, ended_at=moment + step / 2, planned=n % 3 > 0)
+        for n, moment in enumerate(moments)
+    )
+    Coverage.objects.bulk_create(
+        Coverage(probe=found, began_at=moment, ended_at=moment + step / 3) for moment in moments
+    )
+
+
+def test_many_rows_make_a_small_page_quickly(world: World) -> None:
+    fill(world)
+    facts.gather(world.project.slug)
+    with CaptureQueriesContext(connection) as asked:
+        began = time.monotonic()
+        snapshot = facts.gather(world.project.slug)
+        took = time.monotonic() - began
+    assert snapshot is not None
+    assert took < SECONDS, [(query["time"], query["sql"][:90]) for query in asked]
+    assert (len(snapshot.past), len(snapshot.episodes)) == (100, 50)
+    for name, form in FORMATS.items():
+        assert len(form.make(snapshot, READER, False)) < 300_000, name
