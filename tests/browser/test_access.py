@@ -11,6 +11,7 @@ from django.urls import URLPattern
 from playwright.sync_api import Page
 
 from releases import urls
+from tests.browser.insights_pages import insights_pages
 from tests.browser.installation import PATIENCE, Person, Staging, Wiki, eventually, newcomer
 from tests.browser.test_gpu import Provider, consent, endpoint_of
 
@@ -41,7 +42,7 @@ POSTS = {pattern.name for pattern in urls.deployment_verbs} | {
     *("add_artifact", "record_artifact", "validate_runbook", "scan_host", "pin_host", "unpin_host", "check_host"),
     *("prove_backup", "take_backups", "remove_backup", "return_backup", "say_compatibility", "drop_kept_database"),
     *("check_gpu_account", "set_gpu_key", "adopt_gpu_endpoint", "remove_release_gpu"),
-    *(pattern.name for pattern in urls.gpu_verbs),
+    *(pattern.name for pattern in (*urls.gpu_verbs, *urls.insights_verbs)),
     *("lock", "unlock", "take_over", "set_variable", "add_window", "set_probe", "delete_variable", "remove_window"),
 }
 
@@ -81,6 +82,7 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
     found |= {"runbook": runbook, "edit_runbook": f"{runbook}edit", "new_runbook": "/runbooks/new"}
     for name, path in {"release": "/releases/1/", "host": "/hosts/1/", "environment": "/environments/1/"}.items():
         found |= {name: path, f"edit_{name}": f"{path}edit"}
+    found |= insights_pages(admin, runbook)
     found |= {f"new_{name}": f"/{name}s/new" for name in ("release", "host", "deployment")}
     found |= {name: f"/{name}/" for name in ("deployments", "releases", "runbooks", "hosts", "backups", "history")}
     found |= {"environment_backups": "/environments/1/backups", "compatibility": "/projects/1/compatibility"}
