@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 
 from releases import urls
 from tests.browser import public_pages
+from tests.browser.insights_pages import insights_pages
 from tests.browser.installation import PATIENCE, Person, Staging, Wiki, eventually, newcomer
 from tests.browser.test_gpu import Provider, consent, endpoint_of
 
@@ -82,6 +83,7 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
     found |= {"runbook": runbook, "edit_runbook": f"{runbook}edit", "new_runbook": "/runbooks/new"}
     for name, path in {"release": "/releases/1/", "host": "/hosts/1/", "environment": "/environments/1/"}.items():
         found |= {name: path, f"edit_{name}": f"{path}edit"}
+    found |= insights_pages(admin, runbook)
     found |= {f"new_{name}": f"/{name}s/new" for name in ("release", "host", "deployment")}
     found |= {name: f"/{name}/" for name in ("deployments", "releases", "runbooks", "hosts", "backups", "history")}
     found |= {"environment_backups": "/environments/1/backups", "compatibility": "/projects/1/compatibility"}
