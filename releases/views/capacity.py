@@ -100,7 +100,7 @@ def shares_of(sample: CapacitySample | None) -> list[dict[str, Any]]:
     """How full the host was at its newest reading; nothing is known of one that failed."""
     whole = sample if sample and not sample.problem else None
     return [
-        {"title": _("CPU"), "value": whole.cpu if whole else None},
+        {"title": "CPU", "value": whole.cpu if whole else None},
         {"title": _("Memory"), "value": memory_share(whole) if whole else None},
         {"title": _("Disk"), "value": disk_share(whole) if whole else None},
         {"title": _("Connections"), "value": connection_share(whole) if whole else None},
@@ -158,7 +158,7 @@ def _charts(host: Host, hours: Sequence[CapacityHour], now: datetime) -> list[Dr
     else:
         figures = [(row.hour, (row.cpu, row.memory_share, row.connection_share, row.disk_share)) for row in hours]
     titles = (
-        ("cpu", _("CPU"), headroom.CPU),
+        ("cpu", "CPU", headroom.CPU),
         ("memory", _("Memory"), headroom.MEMORY),
         ("connections", _("Connections of PostgreSQL"), headroom.CONNECTIONS),
         ("disk", _("The fullest disk"), headroom.DISK),
