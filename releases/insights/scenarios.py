@@ -42,13 +42,13 @@ def difference(row: CostScenario, chosen: CostScenario) -> Difference:
 
 
 def compared(rows: Iterable[CostScenario]) -> list[tuple[str, list[Alternative]]]:
-    """In groups of one basis, as only those may be compared; the chosen one first."""
-    found = []
+    """In groups of one basis, as only those may be compared; the chosen one first. Groups as they were entered."""
+    found: list[tuple[str, list[Alternative]]] = []
     for basis, group in groupby(rows, key=lambda row: row.basis):
         members = list(group)
         chosen = next((row for row in members if row.is_chosen), None)
         found.append((basis, [_alternative(row, chosen) for row in members]))
-    return found
+    return sorted(found, key=lambda group: min(one.row.pk or 0 for one in group[1]))
 
 
 def _alternative(row: CostScenario, chosen: CostScenario | None) -> Alternative:

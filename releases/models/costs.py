@@ -22,7 +22,7 @@ class CostKind(models.TextChoices):
     INSTANCE = "instance", _("Instance")
     STORAGE = "storage", _("Storage")
     TRANSFER = "transfer", _("Transfer")
-    GPU = "gpu", _("GPU")
+    GPU = "gpu", "GPU"
     OTHER = "other", _("Other")
 
 
@@ -31,7 +31,7 @@ class PriceUnit(models.TextChoices):
 
     HOUR = "hour", _("hour, all month (730)")
     GB_MONTH = "gb_month", _("GB a month")
-    GB = "gb", _("GB")
+    GB = "gb", "GB"
     HOUR_USED = "hour_used", _("hour used")
     SECOND_USED = "second_used", _("second used")
     MONTH = "month", _("month")
@@ -48,7 +48,7 @@ class Price(models.Model):
     unit = models.CharField(_("unit"), max_length=20, choices=PriceUnit)
     amount = models.DecimalField(_("price"), **MONEY)
     currency = models.CharField(_("currency"), max_length=3, default="USD", validators=[CURRENCY])
-    vcpu = models.PositiveSmallIntegerField(_("vCPU"), null=True, blank=True)
+    vcpu = models.PositiveSmallIntegerField("vCPU", null=True, blank=True)
     memory_gb = models.DecimalField(
         _("memory (GB)"), max_digits=8, decimal_places=2, null=True, blank=True, validators=NOT_NEGATIVE
     )

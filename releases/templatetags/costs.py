@@ -19,7 +19,7 @@ NOTHING: Final = "–"
 # Of each state: the shape and ink of a status that looks like it, and its own word.
 STATES: Final[dict[str, tuple[str, Promise]]] = {
     headroom.OK: ("succeeded", gettext_lazy("OK")),
-    headroom.CLOSE: ("warning", gettext_lazy("Close")),
+    headroom.CLOSE: ("warning", gettext_lazy("Near the limit")),
     headroom.OVER: ("failed", gettext_lazy("Over")),
     headroom.UNKNOWN: ("unknown", gettext_lazy("Not known")),
     headroom.NONE: ("off", gettext_lazy("Does not apply")),

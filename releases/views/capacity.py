@@ -27,6 +27,7 @@ from releases.views.cost_charts import Drawing
 PAGE: Final = 50
 PARTS: Final = ("environment__project", "watch")
 DAY: Final = timedelta(days=1)
+MEGABYTE: Final = 10**6
 
 
 @require_GET
@@ -100,7 +101,7 @@ def shares_of(sample: CapacitySample | None) -> list[dict[str, Any]]:
     """How full the host was at its newest reading; nothing is known of one that failed."""
     whole = sample if sample and not sample.problem else None
     return [
-        {"title": _("CPU"), "value": whole.cpu if whole else None},
+        {"title": "CPU", "value": whole.cpu if whole else None},
         {"title": _("Memory"), "value": memory_share(whole) if whole else None},
         {"title": _("Disk"), "value": disk_share(whole) if whole else None},
         {"title": _("Connections"), "value": connection_share(whole) if whole else None},
@@ -113,6 +114,8 @@ def context_of(host: Host) -> dict[str, Any]:
     seen = seen_of([host], now)[host.pk]
     rules = headroom.rules(seen)
     components = list(host.components.all())
+    total = _total(components, seen.sample)
+    memory = int(seen.instance.memory_gb * 10**9) if seen.instance and seen.instance.memory_gb else None
     return {
         "host": host,
         "watch": watch,
@@ -123,7 +126,8 @@ def context_of(host: Host) -> dict[str, Any]:
         "worst": headroom.worst(rules),
         "instance": seen.instance,
         "parts": parts_of(components, now),
-        "total": _total(components, seen.sample),
+        "total": total,
+        "room": memory - total["memory_middle"] if memory else None,
         "charts": _charts(host, seen.hours, now),
         "commands": [command.text for command in asked_of(host, watch)],
         "minutes": capacity.INTERVAL.seconds // 60,
@@ -146,6 +150,8 @@ def _total(components: Sequence[Component], sample: CapacitySample | None) -> di
         "cpu_low": sum(low for low, _high in cpu),
         "cpu_high": sum(high for _low, high in cpu),
         "sample": sample if sample and not sample.problem else None,
+        "memory_middle": sum(low + high for low, high in memory) * MEGABYTE // 2,
+        "cpu_middle": sum(low + high for low, high in cpu) / 2,
     }
 
 
@@ -158,7 +164,7 @@ def _charts(host: Host, hours: Sequence[CapacityHour], now: datetime) -> list[Dr
     else:
         figures = [(row.hour, (row.cpu, row.memory_share, row.connection_share, row.disk_share)) for row in hours]
     titles = (
-        ("cpu", _("CPU"), headroom.CPU),
+        ("cpu", "CPU", headroom.CPU),
         ("memory", _("Memory"), headroom.MEMORY),
         ("connections", _("Connections of PostgreSQL"), headroom.CONNECTIONS),
         ("disk", _("The fullest disk"), headroom.DISK),

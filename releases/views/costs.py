@@ -27,6 +27,7 @@ from releases.views.answers import done, verb
 
 PAGE: Final = 50
 MONTHS: Final = 12
+GPU_MONTHS: Final = 6  # the others are behind the chart
 USD: Final = "USD"  # of the bills for GPUs
 
 
@@ -88,7 +89,7 @@ def context_of(project: Project) -> dict[str, Any]:
     return {
         "project": project,
         "month": month,
-        "lines": month.lines,
+        "lines": sorted(month.lines, key=lambda line: CostKind.values.index(line.item.kind)),
         "sums": sums_of(month),
         "ended": [item for item in items if item not in {line.item for line in month.lines}],
         "gpu_months": _gpu_months(history, billed),
@@ -150,7 +151,7 @@ def _gpu_months(history: list[Month], billed: dict[date, Decimal]) -> list[dict[
     """Planned and billed GPU costs by month, newest first. A month without a bill is not known to be free."""
     return [
         {"first": month.first, "planned": month.sum_of(USD, CostKind.GPU), "billed": billed.get(month.first)}
-        for month in reversed(history)
+        for month in history[: -GPU_MONTHS - 1 : -1]
     ]
 
 

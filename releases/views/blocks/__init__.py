@@ -19,7 +19,7 @@ class Block(NamedTuple):
 def blocks() -> dict[str, Block]:
     """Every block by its name."""
     # Here, not above: these files need Block first.
-    from releases.views.blocks import gpu, insights, overview, procedures, risks
+    from releases.views.blocks import costs, gpu, insights, overview, procedures, risks
 
-    areas = (overview, procedures, gpu, insights, risks)
+    areas = (overview, procedures, gpu, insights, costs, risks)
     return {name: block for area in areas for name, block in area.BLOCKS.items()}
