@@ -25,6 +25,7 @@ from releases.models import (
     Variable,
 )
 from tests.factories import World, make_user, make_world
+from tests.web import notices
 
 # Open to everybody by intent; everything else asks who you are.
 PUBLIC = {
@@ -56,6 +57,11 @@ ROWLESS = {
     "gpu/",
     "gpu/accounts/",
     "gpu/accounts/new",
+    "notices/",
+    "notices/new",
+    "channels/",
+    "channels/new",
+    "deliveries/",
     "api/releases",
     "api/environments",
     "api/deployments",
@@ -90,6 +96,8 @@ READABLE = {
     "gpu/endpoints/<int:number>/workers/<str:worker>/log-events",
     "backups/<int:number>/",
     "projects/<int:number>/compatibility",
+    "notices/<int:number>/",
+    "projects/<int:number>/wordings",
     "api/deployments/<int:number>",
     "api/gpu-endpoints/<int:number>",
 }
@@ -102,6 +110,9 @@ FORMS = {
     "environments/<int:number>/gpu/edit",
     "releases/<int:number>/gpu",
     "gpu/accounts/<int:number>/edit",
+    "notices/<int:number>/edit",
+    "channels/<int:number>/edit",
+    "projects/<int:number>/wordings/edit",
 }
 
 
@@ -129,7 +140,7 @@ def rows(world: World) -> dict[str, int]:
     file = AttemptFile.objects.create(
         attempt=attempt, name="a.txt", content_type="text/plain", sha256="0" * 64, size=1, data=b"x"
     )
-    return {
+    return notices.rows(world) | {
         "deployments": deployment.pk,
         "approvals": approval.pk,
         "checklist": deployment.checklist.get().pk,
