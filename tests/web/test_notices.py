@@ -190,7 +190,8 @@ def test_an_address_goes_one_way(world: World, operator: Client) -> None:
     [
         ("chat", "nonsense://x"), ("chat", "syslog://"), ("chat", "mailto://user:pass@example.com"),
         ("chat", "json://"),
-        ("chat", "jsons://example.com/hook?verify=no"), ("email", "nobody"), ("email", "a@example.com, b"), ("chat", ""),
+        ("chat", "jsons://example.com/hook?verify=no"),
+        ("email", "nobody"), ("email", "a@example.com, b"), ("chat", ""),
     ],
 )  # fmt: skip
 def test_an_address_that_is_none_is_refused(world: World, operator: Client, kind: str, address: str) -> None:
