@@ -120,8 +120,12 @@ def _message(delivery: Delivery) -> Message:
 def _link(delivery: Delivery) -> str:
     """Users are shown the public page, the team ours; nothing where nobody said where that is (CLOUDWIKI_URL)."""
     link, announcement = delivery.notice.link, delivery.notice.announcement
-    if announcement is not None and delivery.channel.audience == Channel.Audience.USERS:
-        link = reverse("releases:project_announcements", args=[announcement.environment.project.slug])
+    if announcement is not None:
+        users = delivery.channel.audience == Channel.Audience.USERS
+        place = (
+            ("project_announcements", announcement.environment.project.slug) if users else ("notice", announcement.pk)
+        )
+        link = reverse(f"releases:{place[0]}", args=[place[1]])
     if not link or link.startswith(("http://", "https://")):
         return link
     return urljoin(f"{settings.MAIL.site}/", link) if settings.MAIL.site else ""

@@ -23,7 +23,7 @@ def put(
     """Tell everybody who listens, after the transaction of the caller.
 
     `event`: one of Event, or another word for something the team wants to hear. `subject` and `text` (Markdown) hold
-    "ko" and "en". `link`: a path of ours, or a whole address.
+    "ko" and "en". `link`: a path of ours, or a whole address; of an announcement it is known.
     """
     notice = _notice(project, event, subject, text, link, announcement)
     channels = _listening(project, event, announcement)

@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Final
 
-from django.urls import reverse
 from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -34,8 +33,7 @@ def tell(row: Announcement, event: str) -> Notice:
         with translation.override(language):
             subject[language] = f"[{MARKS[event]}] {row.title()}"
             text[language] = _text(row)
-    link = reverse("releases:notice", args=[row.pk])
-    return outbox.put(row.environment.project, event, subject, text, link, row)
+    return outbox.put(row.environment.project, event, subject, text, announcement=row)
 
 
 def _text(row: Announcement) -> str:

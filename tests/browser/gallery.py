@@ -208,7 +208,7 @@ def nowhere(request: HttpRequest, **_: str) -> HttpResponse:
 
 SECTIONS = (
     "dashboard", "deployments", "releases", "runbooks", "hosts",
-    "gpu_endpoints", "backups", "history", "audit", "announcements", "system",
+    "gpu_endpoints", "backups", "history", "audit", "announcements", "notices", "system",
 )  # fmt: skip
 urlpatterns = [
     path("p/<slug:name>", page),

@@ -27,7 +27,7 @@ from releases.models import (
 from tests.costs import FORMS as COST_FORMS
 from tests.costs import numbers_of_rows
 from tests.factories import World, make_user, make_world
-from tests.web import wiki
+from tests.web import notices, wiki
 from tests.web.insights_past import complaint_row
 
 # Open to everybody by intent; everything else asks who you are.
@@ -78,6 +78,11 @@ ROWLESS = {
     "wiki/import",
     "search/",
     "me/",
+    "notices/",
+    "notices/new",
+    "channels/",
+    "channels/new",
+    "deliveries/",
     "api/releases",
     "api/environments",
     "api/deployments",
@@ -121,6 +126,8 @@ READABLE = {
     "projects/<int:number>/wiki/<str:slug>/",
     "projects/<int:number>/first-deploy",
     "wiki/<int:number>/history",
+    "notices/<int:number>/",
+    "projects/<int:number>/wordings",
     "api/deployments/<int:number>",
     "api/gpu-endpoints/<int:number>",
 }
@@ -135,6 +142,9 @@ FORMS = {
     "environments/<int:number>/gpu/edit",
     "releases/<int:number>/gpu",
     "gpu/accounts/<int:number>/edit",
+    "notices/<int:number>/edit",
+    "channels/<int:number>/edit",
+    "projects/<int:number>/wordings/edit",
     *COST_FORMS,
     "wiki/<int:number>/edit",
     "wiki/<int:number>/move",
@@ -170,7 +180,7 @@ def rows(world: World) -> dict[str, int]:
     file = AttemptFile.objects.create(
         attempt=attempt, name="a.txt", content_type="text/plain", sha256="0" * 64, size=1, data=b"x"
     )
-    return {
+    return notices.rows(world) | {
         "deployments": deployment.pk,
         "approvals": approval.pk,
         "checklist": deployment.checklist.get().pk,

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from demo import machine
-from releases.demo import costs, database, gpu, insights, people, project, public, shipped, wiki
+from releases.demo import costs, database, gpu, insights, notices, people, project, public, shipped, wiki
 
 LOGIN_FILE = "demo.json"
 
@@ -34,4 +34,5 @@ class Command(BaseCommand):
             insights.load(loaded)
             costs.load(loaded, host)
             wiki.load(loaded)
+            notices.load(loaded)
         self.stdout.write(f"demo project loaded; its simulated host is {host.user}@{host.address}:{host.port}")
