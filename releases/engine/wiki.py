@@ -157,7 +157,8 @@ def _import(project: Project, draft: Draft, known: Mapping[str, WikiPage], actor
     _keep(page, _("as it was written"), actor)
     if (draft.text, draft.title_en, draft.body_en) != (draft.written, "", ""):
         changes = {"body_ko": draft.text, "title_en": draft.title_en, "body_en": draft.body_en}
-        _write(page, changes, _("tables replaced by live ones: %s") % len(draft.replaced), actor)
+        live = _("tables replaced by live ones: %s") % len(draft.replaced)
+        _write(page, changes, live if draft.replaced else _("its English title"), actor)
     return page
 
 

@@ -23,7 +23,10 @@ FIRST: Final = 5  # of each kind, before one asks for the rest
 PAGE: Final = 50
 RANKED: Final = 500  # the newest rows that fit are ranked; older ones are not looked at
 AROUND: Final = 90  # characters on each side of what was found
-_MARKS: Final = re.compile(r"\{\{\s*live:[^}]*\}\}|[*`#>|]+|\s+")
+# What is no word to a reader of a snippet: live blocks, fences, targets of links, bullets, lines of tables.
+_MARKS: Final = re.compile(
+    r"\{\{\s*live:[^}]*\}\}|^```.*$|\]\([^)\s]*\)|^\s*(?:[-+*]|\d+\.)\s+(?:\[[ xX]\])?|-{3,}|[\[\]*`#>|]+|\s+", re.M
+)
 
 
 @require_GET
@@ -84,7 +87,7 @@ def _group(source: Source, rows: list[Any], asked: str, more: bool) -> dict[str,
 
 def snippet(texts: tuple[str, ...], asked: str) -> SafeString:
     """The place of the first text where a word was found, with the words marked; everything else is escaped."""
-    plain = [_MARKS.sub(" ", text).strip() for text in texts]
+    plain = [" ".join(_MARKS.sub(" ", text).split()) for text in texts]
     pattern = _pattern(asked)
     for text in plain:
         found = pattern.search(text)

@@ -23,6 +23,8 @@ from releases.models import (
     User,
     WikiPage,
 )
+from releases.views.blocks.procedures import command_lines, local
+from releases.views.blocks.sources import read
 from releases.views.wiki_text import page_address
 
 
@@ -49,6 +51,18 @@ def _runbooks(user: User) -> QuerySet[RunbookVersion]:
     newest = RunbookVersion.objects.order_by("runbook_id", "-number").distinct("runbook_id").values("pk")
     rows = permissions.visible(RunbookVersion, user).filter(pk__in=newest)
     return rows.select_related("runbook__project")
+
+
+def _steps(row: RunbookVersion) -> tuple[str, ...]:
+    """The steps and boxes of a runbook as lines, so that what was found in one is shown with its number and title."""
+    found = read(row.text)
+    if found is None:
+        return (row.text,)
+    steps = [
+        f"{step.number} {local(step.title)} · {step.role.label} · {' '.join(command_lines(step))} {local(step.note)}"
+        for step in found.steps
+    ]
+    return (*steps, *(local(item.title) for item in found.checklist), row.text)
 
 
 def _of[M: Model](model: type[M], *related: str) -> Callable[[User], QuerySet[M]]:
@@ -82,7 +96,7 @@ SOURCES: Final = (
         ("runbook__name",),
         title=lambda row: f"{row.runbook.name} v{row.number}",
         address=lambda row: reverse("releases:runbook", args=[row.runbook_id]),
-        texts=lambda row: (row.text,),
+        texts=_steps,
     ),
     Source(
         "releases",

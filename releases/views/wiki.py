@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.core.paginator import Paginator
-from django.db.models import Max
+from django.db.models import F, Max
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import get_language
@@ -33,7 +33,7 @@ def wiki(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"projects": projects, "project": project, "page_obj": [], "recent": []}
     if project is not None:
         tree = Tree.of(project)
-        rows = WikiRevision.objects.filter(page__project=project, page__archived_at=None)
+        rows = WikiRevision.objects.filter(page__project=project, page__archived_at=None, number=F("page__number"))
         context |= {
             "page_obj": Paginator(tree.in_order(), PAGE).get_page(request.GET.get("page")),
             "archived": [leaf for leaf in tree.leaves.values() if leaf.archived],

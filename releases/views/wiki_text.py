@@ -122,11 +122,11 @@ def _piece(
     if not piece.live:
         return {"html": piece.html}
     written = piece.written if page is not None else 0
-    found: dict[str, Any] = {"name": piece.live, "written": written, "page": page, "again": again}
+    found: dict[str, Any] = {"name": piece.live, "written": written, "page": page}
     block = blocks().get(piece.live)
     if block is None:
         return found | {"problem": "unknown"}
-    found["title"] = block.title()
+    found |= {"title": block.title(), "again": again}
     if again:
         return found
     html = _filled(piece.live, project, request)

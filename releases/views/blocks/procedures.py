@@ -45,15 +45,18 @@ def _row(step: StepSpec, median: float | None, count: int) -> dict[str, Any]:
         "title": local(step.title),
         "owner": step.role.label,
         "tool": local(step.tool),
-        "lines": [] if step.tool else [_QUOTED.sub(r"\1", line) for line in _lines(step)],
+        "lines": command_lines(step),
         "note": local(step.note),
         "median": median,
         "count": count,
     }
 
 
-def _lines(step: StepSpec) -> tuple[str, ...]:
-    return step_lines(step.action, step.parameters, "user@server")
+def command_lines(step: StepSpec) -> list[str]:
+    """The commands of a step with the names of its variables; none where the runbook says its tool in words."""
+    if step.tool:
+        return []
+    return [_QUOTED.sub(r"\1", line) for line in step_lines(step.action, step.parameters, "user@server")]
 
 
 def _totals(found: Runbook, kind: str) -> dict[str, Any]:
