@@ -12,6 +12,7 @@ from playwright.sync_api import Page
 
 from releases import urls
 from tests.browser.installation import PATIENCE, Person, Staging, Wiki, eventually, newcomer
+from tests.browser.risk_pages import risk_pages
 from tests.browser.test_gpu import Provider, consent, endpoint_of
 
 Come = Callable[..., Person]
@@ -42,6 +43,7 @@ POSTS = {pattern.name for pattern in urls.deployment_verbs} | {
     *("prove_backup", "take_backups", "remove_backup", "return_backup", "say_compatibility", "drop_kept_database"),
     *("check_gpu_account", "set_gpu_key", "adopt_gpu_endpoint", "remove_release_gpu"),
     *(pattern.name for pattern in urls.gpu_verbs),
+    *(pattern.name for pattern in urls.risk_verbs),
     *("lock", "unlock", "take_over", "set_variable", "add_window", "set_probe", "delete_variable", "remove_window"),
 }
 
@@ -65,7 +67,7 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
         minjun.press_start()
         assert minjun.until_over(number)["status"] == outcome
         found[outcome] = f"/deployments/{number}/"
-    found |= _gpu_pages(admin) | failed_model(wiki, minjun)
+    found |= _gpu_pages(admin) | failed_model(wiki, minjun) | risk_pages(admin)
     talk = staging.write_talk(admin)
     found["deployment"] = f"/deployments/{minjun.prepare('운영')}/"
     found["running"] = f"/deployments/{minjun.prepare(Staging.name)}/"

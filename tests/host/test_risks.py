@@ -133,7 +133,10 @@ def test_a_certificate_near_its_end_and_the_redirect(
     assert look(world, "https_redirect").seen == "risk", told(look(world, "https_redirect"))
     redirect = "server { listen 80 default_server; return 301 https://$host$request_uri; }"
     sites = "/etc/nginx/sites-enabled"
-    root(machine, f"mv {sites} {sites}.own; mkdir {sites}; echo '{redirect}' >/etc/nginx/conf.d/redirect.conf; nginx -s reload")
+    root(
+        machine,
+        f"mv {sites} {sites}.own; mkdir {sites}; echo '{redirect}' >/etc/nginx/conf.d/redirect.conf; nginx -s reload",
+    )
     try:
         wait_for(lambda: b" 301 " in machine.run("curl -sI http://localhost", check=False).stdout.splitlines()[0])
         assert look(world, "https_redirect").seen == "ok", told(look(world, "https_redirect"))
@@ -192,11 +195,13 @@ def test_a_service_that_does_not_come_back(world: World, machine: Machine) -> No
     unit = "/etc/systemd/system/probe-me.service"
 
     def write(restart: str) -> None:
-        text = f"[Service]\\nExecStart=/bin/sleep infinity\\nRestart={restart}\\n[Install]\\nWantedBy=multi-user.target\\n"
+        text = (
+            f"[Service]\\nExecStart=/bin/sleep infinity\\nRestart={restart}\\n[Install]\\nWantedBy=multi-user.target\\n"
+        )
         root(machine, f"printf '{text}' >{unit}; systemctl daemon-reload")
 
-    assert look(world, "restart_policy").seen == "not_known"  # no such unit
     machine.run("[ -s ~/.pm2/dump.pm2 ] || { mkdir -p ~/.pm2; echo '[]' >~/.pm2/dump.pm2; }")
+    assert look(world, "restart_policy").seen == "not_known"  # no such unit
     write("no")
     root(machine, "systemctl --quiet enable probe-me")
     found = look(world, "restart_policy")
@@ -255,7 +260,7 @@ END
 def test_processor_time_that_is_stolen(world: World, machine: Machine) -> None:
     assert look(world, "cpu_steal").seen == "ok", told(look(world, "cpu_steal"))
     # Another machine can't be made to steal here, so the kernel's own count is played: 30 of 100 ticks each time.
-    grows = "n=0; while :; do n=$((n + 1)); echo \"cpu $((n * 20)) 0 0 $((n * 50)) 0 0 0 $((n * 30)) 0 0\" 1<>/run/instead; sleep 0.2; done"
+    grows = 'n=0; while :; do n=$((n + 1)); echo "cpu $((n * 20)) 0 0 $((n * 50)) 0 0 0 $((n * 30)) 0 0" 1<>/run/instead; sleep 0.2; done'
     with instead_of(machine, "/proc/stat", grows):
         wait_for(lambda: machine.run("head -n 1 /proc/stat").stdout.split()[2:4] == [b"0", b"0"])
         found = look(world, "cpu_steal")

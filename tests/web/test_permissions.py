@@ -25,6 +25,7 @@ from releases.models import (
     Variable,
 )
 from tests.factories import World, make_user, make_world
+from tests.web.risk_rows import a_risk
 
 # Open to everybody by intent; everything else asks who you are.
 PUBLIC = {
@@ -53,6 +54,7 @@ ROWLESS = {
     "audit/",
     "audit/verify",
     "backups/",
+    "risks/",
     "gpu/",
     "gpu/accounts/",
     "gpu/accounts/new",
@@ -81,6 +83,8 @@ READABLE = {
     "runbooks/<int:number>/",
     "runbook-versions/<int:number>/text",
     "hosts/<int:number>/",
+    "hosts/<int:number>/risks",
+    "risks/<int:number>/",
     "environments/<int:number>/",
     "environments/<int:number>/backups",
     "environments/<int:number>/gpu",
@@ -150,6 +154,7 @@ def rows(world: World) -> dict[str, int]:
             name="qwen-r1",
             ref="def456",
         ).pk,
+        "risks": a_risk(world).pk,
         "recoveries": Recovery.objects.create(
             deployment=deployment, rule="person", reason="now", asked_by=world.requester, starts_at=clock.now()
         ).pk,

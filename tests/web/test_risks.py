@@ -190,7 +190,7 @@ def test_a_host_is_switched_on_by_who_read_the_commands(world: World, person: Cl
     assert consent.is_on(host)
     # Other folders are other commands.
     lines = {"ports": "5432\n5433", "folders": "/srv", "secret_files": "", "units": "spring-boot"}
-    assert person.post(path, lines).status_code == 302
+    assert person.post(f"{path}/set", lines).status_code == 302
     host = Host.objects.select_related("environment__project", "looks").get(pk=world.host.pk)
     assert host.looks.ports == [5432, 5433] and not consent.is_on(host)
     assert person.post(f"{path}/switch", {"on": "1", "digest": consent.digest_of(host)}).status_code == 302
@@ -206,7 +206,7 @@ def test_a_host_is_switched_on_by_who_read_the_commands(world: World, person: Cl
 )
 def test_bad_lines_are_refused_by_field(world: World, person: Client, field: str, value: str) -> None:
     lines = {"ports": "5432", "folders": "/app", "secret_files": "", "units": "nginx", field: value}
-    answer = person.post(f"/hosts/{world.host.pk}/risks", lines)
+    answer = person.post(f"/hosts/{world.host.pk}/risks/set", lines)
     assert answer.status_code == 400
     assert field in answer.context["form"].errors
 

@@ -8,7 +8,7 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from demo import machine
-from releases.demo import database, gpu, people, project, shipped
+from releases.demo import database, gpu, people, project, risks, shipped
 
 LOGIN_FILE = "demo.json"
 
@@ -30,4 +30,5 @@ class Command(BaseCommand):
             people.load(loaded, data / LOGIN_FILE)
             shipped.load(loaded, host, workspace)
             gpu.load(loaded, host, project.gpu_runbooks(loaded), data)
+            risks.load(loaded)
         self.stdout.write(f"demo project loaded; its simulated host is {host.user}@{host.address}:{host.port}")
