@@ -101,7 +101,7 @@ def test_steps_by_hand_and_without_a_check(world: World) -> None:
     assert seen("blind_steps", world.project) == "ok"
     by_hand = SIMPLE_RUNBOOK.replace(
         '    action: shell\n    runs_on: app\n    estimate: 60\n    parameters: {command: "echo one"}\n',
-        "    action: manual\n    estimate: 60\n    parameters: {instructions: Do it.}\n",
+        "    action: manual\n    estimate: 60\n    parameters: {instructions: {ko: 한다}}\n",
     )
     world.save_runbook(by_hand)
     assert seen("manual_steps", world.project) == "warning"
