@@ -39,7 +39,7 @@ def keep(project: Project, check: Check, target: Target, finding: Finding) -> Ri
         happened = _judge(row, before, now)
         row.save()
         if happened or before != row.seen:
-            _note(row, happened or "seen")
+            _note(row, happened or ("seen" if before else "first"))
         if happened in {"opened", "expired", "worsened"}:
             _tell_opened(row)
         elif happened == "mended":

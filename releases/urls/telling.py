@@ -124,6 +124,7 @@ risk_verbs: list[URLPattern | URLResolver] = [
     path("risks/<int:number>/reopen", risk_presses.reopen, name="reopen_risk"),
     path("risks/<int:number>/assign", risk_presses.assign, name="assign_risk"),
     path("projects/<int:number>/look-at-risks", risk_presses.look, name="look_at_risks"),
+    path("hosts/<int:number>/risks/set", risk_presses.set_looks, name="set_host_risks"),
     path("hosts/<int:number>/risks/switch", risk_presses.switch, name="switch_host_risks"),
 ]
 

@@ -31,6 +31,7 @@ def shown(row: Risk) -> dict[str, Any]:
         "title": check.title if check else row.kind,
         "shape": SHAPES[Seen(row.seen)],
         "said": row.sentence(),
+        "mend": mend_of(row) if row.seen in {Seen.WARNING, Seen.RISK} else "",
         "is_accepted": row.state == RiskState.ACCEPTED,
         "is_open": row.state == RiskState.OPEN,
     }

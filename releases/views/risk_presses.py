@@ -10,9 +10,10 @@ from releases.engine import host_looks, risk_rounds, risks
 from releases.engine.errors import EngineError
 from releases.models import Host, Project, Risk
 from releases.permissions import Need, actor, signed_in
+from releases.risks import consent
 from releases.views.answers import done, verb
-from releases.views.risk_forms import AcceptForm, OwnerForm
-from releases.views.risks import risk_page
+from releases.views.risk_forms import AcceptForm, LooksForm, OwnerForm
+from releases.views.risks import host_page, risk_page
 from releases.views.secret_fields import put_on_record
 
 
@@ -54,6 +55,17 @@ def assign(request: HttpRequest, number: int) -> HttpResponse:
         raise EngineError(_("Owner: choose a member of the project."))
     risks.assign(found, form.cleaned_data["owner"], signed_in(request), actor(request))
     return redirect("releases:risk", found.pk)
+
+
+@verb
+def set_looks(request: HttpRequest, number: int) -> HttpResponse:
+    """Set what checks look at on a host."""
+    host = permissions.get(Host, signed_in(request), Need.MANAGE, "environment__project", "looks", pk=number)
+    form = LooksForm(request.POST, looks=consent.looks_of(host))
+    if not form.is_valid():
+        return host_page(request, number, form)
+    host_looks.set_looks(host, actor(request), form.looks())
+    return redirect("releases:host_risks", host.pk)
 
 
 @verb

@@ -11,6 +11,7 @@ from releases.models import Seen
 SHAPES: Final = {Seen.OK: "succeeded", Seen.WARNING: "warning", Seen.RISK: "failed", Seen.NOT_KNOWN: "unknown"}
 ORDER: Final = (Seen.RISK, Seen.WARNING, Seen.NOT_KNOWN, Seen.OK)
 EVENTS: Final[dict[str, Promise]] = {
+    "first": _("looked at for the first time"),
     "seen": _("seen otherwise"),
     "opened": _("opened"),
     "worsened": _("worse than what was accepted: open again"),

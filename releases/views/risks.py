@@ -6,14 +6,14 @@ import django_filters
 from django.core.paginator import Paginator
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import render
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET
 
 from releases import permissions
-from releases.engine import clock, host_looks, risk_rounds
+from releases.engine import clock, risk_rounds
 from releases.models import Environment, Host, Project, Risk, RiskRound, RiskState, Seen, User
-from releases.permissions import Need, actor, member_required, signed_in
+from releases.permissions import Need, member_required, signed_in
 from releases.risks import consent, looking
 from releases.risks.registry import by_kind
 from releases.risks.seed import VIEW, VIEWS
@@ -124,27 +124,26 @@ def risk_page(request: HttpRequest, number: int, status: int = 200, **forms_give
     return render(request, "releases/risks/risk.html", context, status=status)
 
 
-@require_http_methods(["GET", "POST"])
+@require_GET
 @member_required
 def host_risks(request: HttpRequest, number: int) -> HttpResponse:
     """What checks look at on a host; each command is shown before anybody lets it run."""
+    return host_page(request, number)
+
+
+def host_page(request: HttpRequest, number: int, form: LooksForm | None = None) -> HttpResponse:
+    """The page, with a form that was refused in place of its own."""
     user = signed_in(request)
     found = permissions.get(Host, user, Need.VIEW, "environment__project", "looks", pk=number)
     looks = consent.looks_of(found)
-    form = LooksForm(request.POST or None, looks=looks)
-    if request.method == "POST":
-        permissions.require(user, Need.MANAGE, found.environment.project_id)
-        if form.is_valid():
-            host_looks.set_looks(found, actor(request), form.looks())
-            return redirect("releases:host_risks", found.pk)
     context = {
         "host": found,
         "looks": looks,
-        "form": form,
+        "form": form or LooksForm(looks=looks),
         "is_on": consent.is_on(found),
         "digest": consent.digest_of(found),
         "checks": [risk_context.what_it_does(check, does) for check, does in consent.commands(found)],
         "seconds": int(looking.PATIENCE),
         "may_manage": permissions.may(user, Need.MANAGE, found.environment.project_id),
     }
-    return render(request, "releases/risks/host.html", context, status=400 if form.errors else 200)
+    return render(request, "releases/risks/host.html", context, status=400 if form else 200)

@@ -29,6 +29,7 @@ from tests.costs import numbers_of_rows
 from tests.factories import World, make_user, make_world
 from tests.web import notices, wiki
 from tests.web.insights_past import complaint_row
+from tests.web.risk_rows import a_risk
 
 # Open to everybody by intent; everything else asks who you are.
 PUBLIC = {
@@ -65,6 +66,7 @@ ROWLESS = {
     "audit/",
     "audit/verify",
     "backups/",
+    "risks/",
     "gpu/",
     "gpu/accounts/",
     "gpu/accounts/new",
@@ -110,6 +112,8 @@ READABLE = {
     "runbooks/<int:number>/",
     "runbook-versions/<int:number>/text",
     "hosts/<int:number>/",
+    "hosts/<int:number>/risks",
+    "risks/<int:number>/",
     "environments/<int:number>/",
     "environments/<int:number>/backups",
     "environments/<int:number>/gpu",
@@ -202,6 +206,7 @@ def rows(world: World) -> dict[str, int]:
             name="qwen-r1",
             ref="def456",
         ).pk,
+        "risks": a_risk(world).pk,
         "recoveries": Recovery.objects.create(
             deployment=deployment, rule="person", reason="now", asked_by=world.requester, starts_at=clock.now()
         ).pk,

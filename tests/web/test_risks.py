@@ -119,7 +119,7 @@ def test_an_owner_is_a_member(world: World) -> None:
     risks.assign(row, world.approver, world.requester, Actor(world.requester))
     row.refresh_from_db()
     assert row.owner == world.approver
-    with pytest.raises(EngineError, match="Owner"):
+    with pytest.raises(EngineError, match="Owner|담당자"):
         risks.assign(row, world.outsider, world.requester, Actor(world.requester))
 
 
@@ -190,7 +190,7 @@ def test_a_host_is_switched_on_by_who_read_the_commands(world: World, person: Cl
     assert consent.is_on(host)
     # Other folders are other commands.
     lines = {"ports": "5432\n5433", "folders": "/srv", "secret_files": "", "units": "spring-boot"}
-    assert person.post(path, lines).status_code == 302
+    assert person.post(f"{path}/set", lines).status_code == 302
     host = Host.objects.select_related("environment__project", "looks").get(pk=world.host.pk)
     assert host.looks.ports == [5432, 5433] and not consent.is_on(host)
     assert person.post(f"{path}/switch", {"on": "1", "digest": consent.digest_of(host)}).status_code == 302
@@ -206,7 +206,7 @@ def test_a_host_is_switched_on_by_who_read_the_commands(world: World, person: Cl
 )
 def test_bad_lines_are_refused_by_field(world: World, person: Client, field: str, value: str) -> None:
     lines = {"ports": "5432", "folders": "/app", "secret_files": "", "units": "nginx", field: value}
-    answer = person.post(f"/hosts/{world.host.pk}/risks", lines)
+    answer = person.post(f"/hosts/{world.host.pk}/risks/set", lines)
     assert answer.status_code == 400
     assert field in answer.context["form"].errors
 

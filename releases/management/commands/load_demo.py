@@ -8,7 +8,19 @@ from django.core.management.base import BaseCommand
 from django.db import transaction
 
 from demo import machine
-from releases.demo import costs, database, gpu, insights, notices, people, project, public, shipped, wiki
+from releases.demo import (
+    costs,
+    database,
+    gpu,
+    insights,
+    notices,
+    people,
+    project,
+    public,
+    risks,
+    shipped,
+    wiki,
+)
 
 LOGIN_FILE = "demo.json"
 
@@ -35,4 +47,5 @@ class Command(BaseCommand):
             costs.load(loaded, host)
             wiki.load(loaded)
             notices.load(loaded)
+            risks.load(loaded)
         self.stdout.write(f"demo project loaded; its simulated host is {host.user}@{host.address}:{host.port}")

@@ -101,7 +101,7 @@ def test_steps_by_hand_and_without_a_check(world: World) -> None:
     assert seen("blind_steps", world.project) == "ok"
     by_hand = SIMPLE_RUNBOOK.replace(
         '    action: shell\n    runs_on: app\n    estimate: 60\n    parameters: {command: "echo one"}\n',
-        "    action: manual\n    estimate: 60\n",
+        "    action: manual\n    estimate: 60\n    parameters: {instructions: {ko: 한다}}\n",
     )
     world.save_runbook(by_hand)
     assert seen("manual_steps", world.project) == "warning"
@@ -231,9 +231,9 @@ def test_the_chain_and_its_anchors(world: World, data_dir: Path, settings: LazyS
     assert seen("audit_anchor", world.project) == "warning"  # beside the database
     audit.record(THE_SYSTEM, "host.change", world.host)
     with connection.cursor() as cursor:  # the owner of the database rebuilds the chain
-        cursor.execute("ALTER TABLE releases_auditevent DISABLE TRIGGER USER")
+        cursor.execute("SET session_replication_role = replica")
         cursor.execute("UPDATE releases_auditevent SET action = 'host.pin', hash = md5(hash) WHERE sequence = 1")
-        cursor.execute("ALTER TABLE releases_auditevent ENABLE TRIGGER USER")
+        cursor.execute("SET session_replication_role = DEFAULT")
     assert seen("audit_anchor", world.project) == "risk"
     anchoring.keep_up(now + timedelta(hours=7))
     found = look("audit_chain", world.project)
