@@ -69,7 +69,9 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
         minjun.press_start()
         assert minjun.until_over(number)["status"] == outcome
         found[outcome] = f"/deployments/{number}/"
-    found |= _gpu_pages(admin) | failed_model(wiki, minjun) | cost_pages(admin) | notices.pages(admin) | risk_pages(admin)
+    found |= (
+        _gpu_pages(admin) | failed_model(wiki, minjun) | cost_pages(admin) | notices.pages(admin) | risk_pages(admin)
+    )
     talk = staging.write_talk(admin)
     found["deployment"] = f"/deployments/{minjun.prepare('운영')}/"
     found["running"] = f"/deployments/{minjun.prepare(Staging.name)}/"
