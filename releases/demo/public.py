@@ -1,4 +1,6 @@
-"""A past for the demo's public page: ninety days of a small service, its maintenance on Wednesdays and an incident."""
+"""What the demo's public page tells: examples of announcements, named as such. Measurements are never invented, unless
+`load_demo --past` asks for ninety days of them, for pictures and for trying the page out.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -27,8 +29,8 @@ class Told:
 
 MAINTENANCE: Final[Line] = (
     "scheduled",
-    "정기 점검 안내",
-    "Regular maintenance",
+    "[예시] 정기 점검 안내",
+    "[Example] Regular maintenance",
     "새 버전을 적용하는 동안 화면과 API가 잠시 멈춥니다. **작성 중인 글은 미리 저장해 주세요.** "
     "데이터는 그대로 유지됩니다.",
     "Pages and API pause for a moment while a new version is put in place. **Please save what you are writing.** "
@@ -36,15 +38,15 @@ MAINTENANCE: Final[Line] = (
 )
 DONE: Final[Line] = (
     "done",
-    "정기 점검을 마쳤습니다",
-    "Regular maintenance is over",
+    "[예시] 정기 점검을 마쳤습니다",
+    "[Example] Regular maintenance is over",
     "새 버전이 적용되었습니다.",
     "The new version runs.",
 )
 ROLLED: Final[Line] = (
     "done",
-    "점검 중 이전 버전으로 되돌렸습니다",
-    "Rolled back during maintenance",
+    "[예시] 점검 중 이전 버전으로 되돌렸습니다",
+    "[Example] Rolled back during maintenance",
     "새 버전에 문제가 있어 이전 버전으로 되돌렸습니다. 데이터는 그대로입니다.",
     "The new version had a problem, so the earlier one runs again. No data is lost.",
 )
@@ -53,8 +55,8 @@ INCIDENT: Final[Sequence[tuple[int, Line]]] = (
         3,
         (
             "in_progress",
-            "접속이 되지 않습니다",
-            "The service does not answer",
+            "[예시] 접속이 되지 않습니다",
+            "[Example] The service does not answer",
             "원인을 확인하고 있습니다.",
             "We are looking for the cause.",
         ),
@@ -63,8 +65,8 @@ INCIDENT: Final[Sequence[tuple[int, Line]]] = (
         6,
         (
             "verifying",
-            "원인을 찾아 조치했습니다",
-            "The cause is found and mended",
+            "[예시] 원인을 찾아 조치했습니다",
+            "[Example] The cause is found and mended",
             "데이터베이스의 디스크가 가득 찼습니다. 공간을 확보하고 다시 시작했습니다.",
             "The disk of the database was full. We made room and started it again.",
         ),
@@ -73,8 +75,8 @@ INCIDENT: Final[Sequence[tuple[int, Line]]] = (
         25,
         (
             "done",
-            "예고 없는 장애: 디스크 부족",
-            "Outage: a full disk",
+            "[예시] 예고 없는 장애: 디스크 부족",
+            "[Example] Outage: a full disk",
             "정상으로 돌아왔습니다. 다시 일어나지 않도록 다음을 추가했습니다.\n\n- 여유 공간 검사\n- 매일 알림",
             "All is back to normal. So that it does not happen again we added:\n\n"
             "- a check of free space\n- a daily alarm",
@@ -83,56 +85,58 @@ INCIDENT: Final[Sequence[tuple[int, Line]]] = (
 )
 
 
-def load(project: Project) -> None:
-    """Make the past where nothing was ever announced."""
+def load(project: Project, *, with_measurements: bool = False) -> None:
+    """Make the announcements where nothing was ever announced, and what probes would have measured if that is asked."""
     environment = project.environments.filter(is_production=True).first()
     if environment is None or Announcement.objects.filter(environment=environment).exists():
         return
     now = timezone.now()
     probes = list(Probe.objects.filter(environment=environment).order_by("service__position"))
-    _asked(probes, now)
-    for week in range(1, WEEKS + 1):
-        _maintenance(environment, probes, _wednesday(environment, now, -week), week)
-    _incident(environment, probes, now)
+    past = [
+        _maintenance(environment, probes, _wednesday(environment, now, -week), week) for week in range(1, WEEKS + 1)
+    ]
+    past.append(_incident(environment, probes, now))
+    if with_measurements:
+        _measure(probes, now, past)
     begins = _wednesday(environment, now, 0)
     written = [(now - timedelta(hours=2), MAINTENANCE)]
     _tell(environment, probes, Told("maintenance", written, (begins, begins + timedelta(minutes=38)), None))
 
 
-def _asked(probes: Sequence[Probe], now: datetime) -> None:
-    """The first probe is asked since ever, the others since later: a service that came after."""
+def _measure(probes: Sequence[Probe], now: datetime, past: Sequence[tuple[datetime, datetime, bool]]) -> None:
+    """The first probe was asked since ever, the others since later: a service that came after. One had a hiccup."""
     for place, probe in enumerate(probes):
         since = now - timedelta(days=91 - 22 * place)
         Coverage.objects.create(probe=probe, began_at=since, ended_at=now - timedelta(minutes=1))
+        for began, ended, planned in past:
+            Outage.objects.create(probe=probe, started_at=began, ended_at=ended, planned=planned, detail="refused")
+    for probe in probes[:1]:
+        began = past[-1][0] + timedelta(days=19, hours=7)
+        Outage.objects.create(probe=probe, started_at=began, ended_at=began + timedelta(seconds=48), detail="timeout")
 
 
-def _maintenance(environment: Environment, probes: Sequence[Probe], begins: datetime, week: int) -> None:
-    """One Wednesday night, seven minutes and something without an answer."""
+def _maintenance(
+    environment: Environment, probes: Sequence[Probe], begins: datetime, week: int
+) -> tuple[datetime, datetime, bool]:
+    """One Wednesday night, seven minutes and something; returns from when to when, and that it was planned."""
     was = begins + timedelta(minutes=7), begins + timedelta(minutes=14, seconds=21 + 7 * week)
     rolled_back = week == ROLLED_BACK
-    lines = [
-        (begins - timedelta(hours=8), MAINTENANCE),
-        (was[1] + timedelta(minutes=2), ROLLED if rolled_back else DONE),
-    ]
+    ending = ROLLED if rolled_back else DONE
+    lines = [(begins - timedelta(hours=8), MAINTENANCE), (was[1] + timedelta(minutes=2), ending)]
     planned = begins, begins + timedelta(minutes=38)
     _tell(environment, probes, Told("rollback" if rolled_back else "maintenance", lines, planned, was))
-    for probe in probes:
-        Outage.objects.create(probe=probe, started_at=was[0], ended_at=was[1], planned=True, detail="refused")
+    return *was, True
 
 
-def _incident(environment: Environment, probes: Sequence[Probe], now: datetime) -> None:
-    """A full disk a month ago, and a hiccup of one service that nobody wrote about."""
+def _incident(environment: Environment, probes: Sequence[Probe], now: datetime) -> tuple[datetime, datetime, bool]:
+    """A full disk a month ago; returns from when to when, and that nobody planned it."""
     zone = ZoneInfo(environment.zone)
     day = (now.astimezone(zone) - timedelta(days=32)).date()
     began = datetime.combine(day, time(14, 2), zone)
     ended = began + timedelta(minutes=9, seconds=4)
     lines = [(began + timedelta(minutes=after), line) for after, line in INCIDENT]
     _tell(environment, probes, Told("incident", lines, None, (began, ended)))
-    for probe in probes:
-        Outage.objects.create(probe=probe, started_at=began, ended_at=ended, detail="refused")
-    for probe in probes[:1]:
-        hiccup = began + timedelta(days=19, hours=7)
-        Outage.objects.create(probe=probe, started_at=hiccup, ended_at=hiccup + timedelta(seconds=48), detail="timeout")
+    return began, ended, False
 
 
 def _tell(environment: Environment, probes: Sequence[Probe], told: Told) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from django.conf import settings
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 from django.db import transaction
 
 from demo import machine
@@ -30,7 +30,11 @@ class Command(BaseCommand):
 
     help = "Load the demo project."
 
-    def handle(self, *_arguments: Any, **_options: Any) -> None:
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Its one option."""
+        parser.add_argument("--past", action="store_true", help="invent 90 days of measurements for the public page")
+
+    def handle(self, *_arguments: Any, **options: Any) -> None:
         """Load the demo."""
         data = Path(settings.CLOUDWIKI_DATA)
         workspace = Path(settings.WORKSPACE_DIR) / project.SLUG
@@ -41,7 +45,7 @@ class Command(BaseCommand):
             loaded = project.load(host, databases, workspace)
             people.load(loaded, data / LOGIN_FILE)
             shipped.load(loaded, host, workspace)
-            public.load(loaded)
+            public.load(loaded, with_measurements=options["past"])
             gpu.load(loaded, host, project.gpu_runbooks(loaded), data)
             insights.load(loaded)
             costs.load(loaded, host)
