@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.expressions import RawSQL
 
 from releases import lifecycle
 from releases.insights.scope import FAILED, Scope
@@ -16,6 +17,16 @@ SUCCEEDED: Final = Q(status=lifecycle.SUCCEEDED, finished_at__isnull=False)
 COMMIT_KNOWN: Final = Q(release__committed_at__lte=F("finished_at"))
 MARKED: Final = Q(downtime_opened_at__isnull=False)
 MEASURED: Final = Q(downtime_measured__isnull=False)
+
+# MATERIALIZED: the ends of each rollback's way first, then what lies between them, by the index of starts.
+_TOGETHER: Final = """
+WITH ways AS MATERIALIZED (
+  SELECT f.started_at AS first, l.started_at AS last FROM releases_deployment b
+  JOIN releases_deployment f ON f.id = b.undoes_first_id JOIN releases_deployment l ON l.id = b.undoes_id
+  WHERE b.environment_id = %s AND b.kind = %s AND b.status = %s
+)
+SELECT d.id FROM ways JOIN releases_deployment d
+  ON d.environment_id = %s AND d.started_at BETWEEN ways.first AND ways.last"""
 
 
 def started(scope: Scope) -> QuerySet[Deployment]:
@@ -43,10 +54,10 @@ def undone(scope: Scope) -> Q:
     back = Deployment.objects.filter(
         environment=scope.environment, kind=scope.rollback, status=lifecycle.SUCCEEDED, undoes__isnull=False
     )
-    several = back.filter(
-        undoes_first__started_at__lte=OuterRef("started_at"), undoes__started_at__gte=OuterRef("started_at")
-    )
-    return Q(pk__in=back.values("undoes")) | Q(Exists(several))
+    environment = scope.environment.pk
+    # From the rollbacks' side, so that the few that undid several are looked at once, not for each deployment.
+    together = RawSQL(_TOGETHER, (environment, scope.rollback.value, lifecycle.SUCCEEDED, environment))  # noqa: S611
+    return Q(pk__in=back.values("undoes")) | Q(pk__in=together)
 
 
 def followed(scope: Scope) -> Q:
