@@ -19,7 +19,7 @@ MOST_PATHS: Final = 5
 class WatchForm(CarefulForm[HostWatch]):
     """Whether and how a host is read."""
 
-    instance_type = forms.ChoiceField(label=gettext_lazy("instance type"), required=False)
+    instance_type = forms.ChoiceField(label=gettext_lazy("Instance type"), required=False)
 
     class Meta:
         model = HostWatch
