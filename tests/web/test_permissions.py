@@ -99,6 +99,8 @@ READABLE = {
     "hosts/<int:number>/capacity",
     "api/deployments/<int:number>",
     "api/gpu-endpoints/<int:number>",
+    "api/projects/<int:number>/costs",
+    "api/hosts/<int:number>/headroom",
 }
 FORMS = {
     "deployments/<int:number>/roll-back",
