@@ -9,7 +9,7 @@ from ninja.pagination import LimitOffsetPagination, paginate
 from ninja.security import django_auth
 
 from releases import lifecycle, permissions
-from releases.api import answers, gpu, schemas
+from releases.api import answers, costs, gpu, schemas
 from releases.engine import consent, decide, looking, prepare, recovery, roll_back, start, undoing, wake
 from releases.engine.errors import Blocked, EngineError, NotAllowed
 from releases.models import ChecklistItem, Deployment, Environment, Host, Release, Step
@@ -26,6 +26,7 @@ api = NinjaAPI(
 )
 PARTS = ("environment__project", "plan", "release", "requested_by", "started_by", "only_service")
 api.add_router("", gpu.router)
+api.add_router("", costs.router)
 
 
 @api.exception_handler(EngineError)

@@ -6,7 +6,6 @@ They are the simulated machine beside this server, so their processes are all of
 from typing import Final
 
 from demo.machine import Machine
-from releases.audit import THE_SYSTEM
 from releases.engine import cost_seed
 from releases.insights.costs_seed import INSTANCE
 from releases.models import Component, Host, HostWatch, Project
@@ -18,7 +17,7 @@ MARKS: Final = {"Next.js": "frontend", "Spring Boot": "backend"}
 def load(project: Project, machine: Machine) -> None:
     """Make what is missing; what people changed is left as it is."""
     if not project.prices.exists() and not project.cost_items.exists():
-        cost_seed.load_costs(project, THE_SYSTEM)
+        cost_seed.make_costs(project)
     for environment in project.environments.all():
         folder = machine.sites[environment.key].folder
         for host in environment.hosts.filter(address=machine.address):
@@ -30,7 +29,7 @@ def _watch(host: Host, folder: str) -> None:
     HostWatch.objects.get_or_create(host=host, defaults=values)
     if host.components.exists():
         return
-    cost_seed.load_plan(host, THE_SYSTEM)
+    cost_seed.make_plan(host)
     for name, service in MARKS.items():
         _mark(host, name, f"{folder} run {service}"[-200:])
     _mark(host, "PostgreSQL", "postgres: ")

@@ -17,13 +17,18 @@ def load_costs(project: Project, actor: Actor) -> None:
         Project.objects.select_for_update(no_key=True).get(pk=project.pk)
         if project.prices.exists() or project.cost_items.exists():
             raise EngineError(_("This project has prices already. The seed's figures are for an empty page."))
-        prices = costs_seed.prices(project)
-        Price.objects.bulk_create(prices)
-        CostItem.objects.bulk_create(costs_seed.items(project, min(price.valid_from for price in prices)))
-        TrafficEstimate.objects.bulk_create(costs_seed.traffic(project), ignore_conflicts=True)
-        if not project.cost_scenarios.exists():
-            CostScenario.objects.bulk_create(costs_seed.scenarios(project))
+        make_costs(project)
         audit.record(actor, "costs.load_seed", project)
+
+
+def make_costs(project: Project) -> None:
+    """The rows alone, for a project without any. The demo makes them, too, which is nobody's act."""
+    prices = costs_seed.prices(project)
+    Price.objects.bulk_create(prices)
+    CostItem.objects.bulk_create(costs_seed.items(project, min(price.valid_from for price in prices)))
+    TrafficEstimate.objects.bulk_create(costs_seed.traffic(project), ignore_conflicts=True)
+    if not project.cost_scenarios.exists():
+        CostScenario.objects.bulk_create(costs_seed.scenarios(project))
 
 
 def load_plan(host: Host, actor: Actor) -> None:
@@ -32,5 +37,10 @@ def load_plan(host: Host, actor: Actor) -> None:
         Host.objects.select_for_update(of=("self",), no_key=True).get(pk=host.pk)
         if host.components.exists():
             raise EngineError(_("This host has planned components already. The seed's are for an empty table."))
-        Component.objects.bulk_create(costs_seed.components(host, get_language() or "ko"))
+        make_plan(host)
         audit.record(actor, "host.load_plan", host)
+
+
+def make_plan(host: Host) -> None:
+    """The rows alone, for a host without any."""
+    Component.objects.bulk_create(costs_seed.components(host, get_language() or "ko"))

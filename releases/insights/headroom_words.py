@@ -11,11 +11,11 @@ from releases.insights.credits import Balance
 from releases.models import CapacitySample
 
 _TITLES: Final[dict[str, Promise]] = {
-    "credit": gettext_lazy("CPU credits under 20 % (estimate)"),
-    "cpu": gettext_lazy("CPU above 70 % for a week"),
-    "memory": gettext_lazy("Memory above 80 %"),
-    "connections": gettext_lazy("Connections of PostgreSQL above 80 %"),
-    "disk": gettext_lazy("Disk above 90 %"),
+    "credit": gettext_lazy("CPU credits (estimate): at least 20 %"),
+    "cpu": gettext_lazy("CPU over a week: at most 70 %"),
+    "memory": gettext_lazy("Memory: at most 80 %"),
+    "connections": gettext_lazy("Connections of PostgreSQL: at most 80 %"),
+    "disk": gettext_lazy("Disk: at most 90 %"),
 }
 _NEXT: Final[dict[str, Promise]] = {
     "credit": gettext_lazy(

@@ -28,7 +28,7 @@ class HostWatch(models.Model):
         _("connections of PostgreSQL"), max_length=20, choices=Database, default=Database.PROCESSES
     )
     max_connections = models.PositiveIntegerField(
-        _("max_connections, where psql can't ask"), null=True, blank=True, validators=[MinValueValidator(1)]
+        _("connections allowed, where psql can't ask"), null=True, blank=True, validators=[MinValueValidator(1)]
     )
     paths = models.CharField(_("folders whose disks are looked at"), max_length=400, default="/")
     asked_at = models.DateTimeField(null=True, editable=False)

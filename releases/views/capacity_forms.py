@@ -19,15 +19,14 @@ MOST_PATHS: Final = 5
 class WatchForm(CarefulForm[HostWatch]):
     """Whether and how a host is read."""
 
-    instance_type = forms.ChoiceField(label=gettext_lazy("instance type"), required=False)
+    instance_type = forms.ChoiceField(label=gettext_lazy("Instance type"), required=False)
 
     class Meta:
         model = HostWatch
         fields = ("is_on", "database", "max_connections", "paths")
-        widgets = {"database": forms.RadioSelect}
         help_texts = {
             "is_on": gettext_lazy("What would run there is listed on the host's capacity page. It changes nothing."),
-            "max_connections": gettext_lazy("As in postgresql.conf; 100 where nobody changed it."),
+            "max_connections": gettext_lazy("max_connections of postgresql.conf; 100 where nobody changed it."),
             "paths": gettext_lazy("Separated by spaces, such as / /var/lib/postgresql."),
         }
 

@@ -63,7 +63,7 @@ class PriceForm(OwnForm[Price]):
 class ItemForm(OwnForm[CostItem]):
     """Something that is paid for, by the table or by a price of its own."""
 
-    price_key = forms.ChoiceField(label=gettext_lazy("price from the table"), required=False)
+    price_key = forms.ChoiceField(label=gettext_lazy("Price from the table"), required=False)
 
     class Meta:
         model = CostItem

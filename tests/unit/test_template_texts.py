@@ -10,7 +10,8 @@ TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 # Names, units and signs that are the same in every language; languages stand in their own.
 SAME = re.compile(
     r"\b(?:Cloud Wiki|YAML|SHA-256|sha256|nginx|Redis|PostgreSQL|ssh-keygen -lf \S+|CSV|JSON|English|한국어|ms|[vs])\b"
-    r"|\b(?:Atom|Feed|iCalendar|HTML|Markdown|GPU|GB|CUDA|FlashBoot|USD|MAX_MODEL_LEN|GPU_MEMORY_UTILIZATION)\b"
+    r"|\b(?:Atom|Feed|iCalendar|HTML|Markdown|GPU|v?CPU|RAM|GB|CUDA|FlashBoot|USD)\b"
+    r"|\b(?:MAX_MODEL_LEN|GPU_MEMORY_UTILIZATION)\b"
     r"|&[a-z]+;|&#\d+;"
 )
 SPOKEN = "aria-label|aria-description|aria-valuetext|aria-roledescription|alt|title|placeholder|data-confirm"

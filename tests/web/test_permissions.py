@@ -134,6 +134,8 @@ READABLE = {
     "projects/<int:number>/wordings",
     "api/deployments/<int:number>",
     "api/gpu-endpoints/<int:number>",
+    "api/projects/<int:number>/costs",
+    "api/hosts/<int:number>/headroom",
 }
 FORMS = {
     "deployments/<int:number>/roll-back",

@@ -13,6 +13,14 @@ from releases.runbooks import loader
 from tests.engine.demo.conftest import running_host
 
 TABLES = (Project, Environment, Host, Release, Artifact, User, Variable, models.Probe, models.RunbookVersion)
+TABLES += (
+    models.Price,
+    models.CostItem,
+    models.CostScenario,
+    models.TrafficEstimate,
+    models.HostWatch,
+    models.Component,
+)
 
 
 def counts():
@@ -26,6 +34,20 @@ def test_it_may_be_loaded_twice_and_keeps_what_people_changed(demo_data):
     assert counts() == first
     assert passwords(demo_data / "demo.json") == logins
     assert Environment.objects.get(key="production").downtime_budget == 300
+
+
+def test_it_has_the_seeds_costs_and_reads_its_own_hosts(demo_data):
+    assert models.Price.objects.count() == 3
+    assert {watch.host.environment.key for watch in models.HostWatch.objects.filter(is_on=True)} == {
+        "production",
+        "staging",
+    }
+    marks = models.Component.objects.filter(name="Spring Boot").order_by("host").values_list("value", flat=True)
+    assert len(set(marks)) == 2
+    assert all(mark.endswith(" run backend") for mark in marks)
+    models.HostWatch.objects.update(is_on=False)
+    call_command("load_demo", verbosity=0)
+    assert not models.HostWatch.objects.filter(is_on=True).exists()
 
 
 def test_everyone_can_log_in_and_nobody_else_reads_the_passwords(demo_data):
