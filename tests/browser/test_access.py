@@ -13,6 +13,7 @@ from playwright.sync_api import Page
 from releases import urls
 from tests.browser.installation import PATIENCE, Person, Staging, Wiki, eventually, newcomer
 from tests.browser.test_gpu import Provider, consent, endpoint_of
+from tests.browser.wiki_pages import wiki_pages
 
 Come = Callable[..., Person]
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
@@ -41,7 +42,7 @@ POSTS = {pattern.name for pattern in urls.deployment_verbs} | {
     *("add_artifact", "record_artifact", "validate_runbook", "scan_host", "pin_host", "unpin_host", "check_host"),
     *("prove_backup", "take_backups", "remove_backup", "return_backup", "say_compatibility", "drop_kept_database"),
     *("check_gpu_account", "set_gpu_key", "adopt_gpu_endpoint", "remove_release_gpu"),
-    *(pattern.name for pattern in urls.gpu_verbs),
+    *(pattern.name for pattern in (*urls.gpu_verbs, *urls.wiki_verbs)),
     *("lock", "unlock", "take_over", "set_variable", "add_window", "set_probe", "delete_variable", "remove_window"),
 }
 
@@ -65,6 +66,7 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
         minjun.press_start()
         assert minjun.until_over(number)["status"] == outcome
         found[outcome] = f"/deployments/{number}/"
+    found |= wiki_pages(admin)
     found |= _gpu_pages(admin) | failed_model(wiki, minjun)
     talk = staging.write_talk(admin)
     found["deployment"] = f"/deployments/{minjun.prepare('운영')}/"
