@@ -1,5 +1,6 @@
 """A PostgreSQL server of our own: made, started, checked and stopped."""
 
+import locale
 import os
 import shutil
 import signal
@@ -79,11 +80,13 @@ class Postgres:
         unfinished = self.data.with_name("postgres.new")
         shutil.rmtree(unfinished, ignore_errors=True)
         self.account.make_private(unfinished)
-        locale = ["--encoding=UTF8", "--locale=C"]
+        names = ["--encoding=UTF8", "--locale=C"]
         if binary.version >= 17:
-            locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+            names += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+        if _knows("C.UTF-8"):  # what pg_trgm takes for a letter: without it no Korean one is, and no index serves them
+            names.append("--lc-ctype=C.UTF-8")
         initdb = binary.sibling("initdb")
-        arguments: list[str | Path] = [initdb, "-D", unfinished, "-U", NAME, "--auth=trust", *locale]
+        arguments: list[str | Path] = [initdb, "-D", unfinished, "-U", NAME, "--auth=trust", *names]
         arguments += [] if self.durable else ["--no-sync"]
         made = subprocess.run(
             self.account.command(arguments),
@@ -177,3 +180,15 @@ class Postgres:
         with self.connect() as connection:
             found = connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'vector'").fetchone()
             return found is not None
+
+
+def _knows(name: str) -> bool:
+    """Whether this machine has the locale."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        locale.setlocale(locale.LC_CTYPE, name)
+    except locale.Error:
+        return False
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
+    return True

@@ -25,7 +25,8 @@ RANKED: Final = 500  # the newest rows that fit are ranked; older ones are not l
 AROUND: Final = 90  # characters on each side of what was found
 # What is no word to a reader of a snippet: live blocks, fences, targets of links, bullets, lines of tables.
 _MARKS: Final = re.compile(
-    r"\{\{\s*live:[^}]*\}\}|^```.*$|\]\([^)\s]*\)|^\s*(?:[-+*]|\d+\.)\s+(?:\[[ xX]\])?|-{3,}|[\[\]*`#>|]+|\s+", re.M
+    r"\{\{\s*live:[^}]*\}\}|^[>\s]*```.*$|\]\([^)\s]*\)|^\s*(?:[-+*]|\d+\.)\s+(?:\[[ xX]\])?|-{3,}|[\[\]*`#>|]+|\s+",
+    re.M,
 )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from typing import Final
+from urllib.parse import unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.rules_block import StateBlock
@@ -95,7 +96,7 @@ def _page_addresses(state: StateCore) -> None:
         for child in inline.children:
             target = str(child.attrGet("href") or "") if child.type == "link_open" else ""
             if target.startswith("page:"):
-                inside = Token("page_link", "", 0, meta={"page": target[5:]})
+                inside = Token("page_link", "", 0, meta={"page": unquote(target[5:])})
                 kept.append(inside)
             elif inside is not None and child.type == "link_close":
                 inside = None

@@ -18,7 +18,7 @@ function toStep(way) {
 
 // Where no log is, `/` goes to the search of everything; on a narrow screen that lies in the menu.
 function findBox() {
-  const shown = () => [...document.querySelectorAll("[role=search] input")].find((box) => box.offsetParent);
+  const shown = () => [...document.querySelectorAll("[role=search] input")].find((box) => box.checkVisibility());
   const menu = document.querySelector("details.menu");
   if (!shown() && menu) menu.open = true;
   return shown();

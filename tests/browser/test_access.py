@@ -17,6 +17,7 @@ from tests.browser.insights_pages import insights_pages
 from tests.browser.installation import PATIENCE, Person, Staging, Wiki, eventually, newcomer
 from tests.browser.risk_pages import risk_pages
 from tests.browser.test_gpu import Provider, consent, endpoint_of
+from tests.browser.wiki_pages import wiki_pages
 
 Come = Callable[..., Person]
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text()
@@ -69,9 +70,9 @@ def paths(wiki: Any, staging: Staging, browser: Any) -> Iterator[dict[str, str]]
         minjun.press_start()
         assert minjun.until_over(number)["status"] == outcome
         found[outcome] = f"/deployments/{number}/"
-    found |= (
-        _gpu_pages(admin) | failed_model(wiki, minjun) | cost_pages(admin) | notices.pages(admin) | risk_pages(admin)
-    )
+    found |= _gpu_pages(admin) | failed_model(wiki, minjun)
+    for pages in (wiki_pages, cost_pages, notices.pages, risk_pages):
+        found |= pages(admin)
     talk = staging.write_talk(admin)
     found["deployment"] = f"/deployments/{minjun.prepare('운영')}/"
     found["running"] = f"/deployments/{minjun.prepare(Staging.name)}/"

@@ -2,7 +2,7 @@
 
 import pytest
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from releases.audit import Actor
 from releases.engine import consent
@@ -32,7 +32,8 @@ def client(newcomer) -> Client:
 
 def done(user, world: World) -> list[str]:
     user.refresh_from_db()
-    return [item.title for item in items(user, world.project) if item.done]
+    with translation.override("en"):
+        return [item.title for item in items(user, world.project) if item.done]
 
 
 def test_each_line_ticks_itself(client: Client, newcomer, world: World) -> None:
@@ -84,7 +85,9 @@ def test_it_is_put_away(client: Client, newcomer, world: World) -> None:
 def test_a_viewer_is_not_sent_where_they_may_not_go(world: World) -> None:
     viewer = make_user("viewer")
     Membership.objects.create(project=world.project, user=viewer)
-    titles = [item.title for item in items(viewer, world.project)]
+    with translation.override("en"):
+        titles = [item.title for item in items(viewer, world.project)]
+    assert "Log in" in titles
     assert "Rehearse on staging" not in titles
     assert "Approve a deployment" not in titles
 

@@ -87,9 +87,9 @@ def test_headings_stand_below_the_title_without_a_gap_and_have_their_own_anchors
 
 def test_links_to_pages() -> None:
     def find(reference: str) -> tuple[str, str] | None:
-        return ("/there/", "There") if reference in {"There", "there"} else None
+        return ("/there/", "There") if reference in {"There", "there", "저기"} else None
 
-    found = "".join(p.html for p in markup.render("[[There]] [[There|go]] [words](page:there) [[Not]]", find).pieces)
+    found = "".join(p.html for p in markup.render("[[There]] [[There|go]] [words](page:저기) [[Not]]", find).pieces)
     assert found.count('href="/there/"') == 3
     assert ">go</a>" in found
     assert ">words</a>" in found
