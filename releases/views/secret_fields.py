@@ -11,6 +11,7 @@ from django import forms
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -108,4 +109,6 @@ def ask_again(request: HttpRequest, error: SecretFound, back: str) -> HttpRespon
         if name not in {TICK, "csrfmiddlewaretoken"}
     ]
     context = {"message": str(error), "fields": fields, "has_files": bool(request.FILES), "back": back, "tick": TICK}
-    return render(request, "releases/risks/secret_found.html", context, status=409)
+    answer = render(request, "releases/risks/secret_found.html", context, status=409)
+    add_never_cache_headers(answer)  # what may be a secret stands in it, for the person who sent it
+    return answer

@@ -262,7 +262,8 @@ END
 def test_processor_time_that_is_stolen(world: World, machine: Machine) -> None:
     assert look(world, "cpu_steal").seen == "ok", told(look(world, "cpu_steal"))
     # Another machine can't be made to steal here, so the kernel's own count is played: 30 of 100 ticks each time.
-    grows = 'n=0; while :; do n=$((n + 1)); echo "cpu $((n * 20)) 0 0 $((n * 50)) 0 0 0 $((n * 30)) 0 0" 1<>/run/instead; sleep 0.2; done'
+    line = "cpu $((n * 20)) 0 0 $((n * 50)) 0 0 0 $((n * 30)) 0 0"
+    grows = f'n=0; while :; do n=$((n + 1)); echo "{line}" 1<>/run/instead; sleep 0.2; done'
     with instead_of(machine, "/proc/stat", grows):
         wait_for(lambda: machine.run("head -n 1 /proc/stat").stdout.split()[2:4] == [b"0", b"0"])
         found = look(world, "cpu_steal")

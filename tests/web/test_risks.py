@@ -119,7 +119,7 @@ def test_an_owner_is_a_member(world: World) -> None:
     risks.assign(row, world.approver, world.requester, Actor(world.requester))
     row.refresh_from_db()
     assert row.owner == world.approver
-    with pytest.raises(EngineError, match="Owner|담당자"):
+    with pytest.raises(EngineError, match=r"Owner|담당자"):
         risks.assign(row, world.outsider, world.requester, Actor(world.requester))
 
 
