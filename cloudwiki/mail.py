@@ -27,9 +27,7 @@ class Mail:
     site: str = ""
 
     def mailers(self) -> dict[str, dict[str, Any]]:
-        """As Django's setting MAILERS."""
-        if not self.host:
-            return {}
+        """As Django's setting MAILERS; without a server nobody may use it (notices/ways.py)."""
         named = {"host": self.host, "port": self.port, "username": self.user, "password": self.password}
         options = {**named, "use_tls": self.tls, "use_ssl": self.ssl, "timeout": SECONDS}
         return {"default": {"BACKEND": "django.core.mail.backends.smtp.EmailBackend", "OPTIONS": options}}

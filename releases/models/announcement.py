@@ -26,7 +26,7 @@ class Announcement(models.Model):
 
         DEPLOY = "deploy", _("Deployment")
         ROLLBACK = "rollback", _("Rollback")
-        GPU = "gpu", _("GPU")
+        GPU = "gpu", "GPU"
         MAINTENANCE = "maintenance", _("Maintenance")
         INCIDENT = "incident", _("Incident")
 
