@@ -197,6 +197,7 @@ def publish_page(slug: str) -> None:
     page(slug)
 
 
+@shared_task
 def deliver_notices() -> None:
     """Send what waits in the outbox of announcements."""
     from releases.engine.delivering import deliver_due
@@ -246,6 +247,7 @@ def fetch_active_users(project_id: int) -> None:
     fetch(project_id)
 
 
+@shared_task
 def look_at_risks(project_id: int) -> None:
     """Run the checks of a project's risks."""
     from releases.engine.risk_rounds import carry_out

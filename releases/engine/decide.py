@@ -12,7 +12,7 @@ from releases.engine import announcing, clock, touch, wake
 from releases.engine.errors import Blocked, Conflict, EngineError
 from releases.engine.status import move_attempt, move_deployment, move_step
 from releases.models import Attempt, AttemptFile, Deployment, Step
-from releases.models.deployment import GPU_KINDS
+from releases.models.deployment_questions import GPU_KINDS
 
 ANSWERS = {"worked": lifecycle.SUCCEEDED, "failed": lifecycle.FAILED, "again": lifecycle.FAILED}
 

@@ -17,7 +17,7 @@ from releases.engine import clock, gpu_asking, gpu_rules, gpu_undoing, wake
 from releases.engine.errors import Conflict, EngineError
 from releases.engine.gpu_tending import TASK
 from releases.models import EndpointOrder, EndpointState, Environment, GpuEndpoint, GpuSettings, User
-from releases.models.deployment import GPU_KINDS
+from releases.models.deployment_questions import GPU_KINDS
 
 
 def stop(endpoint: GpuEndpoint, actor: Actor, because: str) -> None:

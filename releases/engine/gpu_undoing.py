@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from releases import lifecycle
 from releases.engine.errors import Conflict, EngineError
 from releases.models import Deployment, DeploymentKind, EndpointState, GpuEndpoint, Step
-from releases.models.deployment import GPU_KINDS
+from releases.models.deployment_questions import GPU_KINDS
 
 READY = (EndpointState.RETAINED, EndpointState.STANDBY, EndpointState.ACTIVE)
 

@@ -6,18 +6,10 @@ from django.db import models
 
 from releases import lifecycle
 from releases.models.choices import DeploymentKind, Status, one_of
+from releases.models.deployment_questions import GPU_KINDS, DeploymentQuerySet
 from releases.models.text_index import text_indexes
 
 BY_ITSELF = "Cloud Wiki"
-GPU_KINDS = (DeploymentKind.GPU_DEPLOY, DeploymentKind.GPU_ROLLBACK)
-
-
-class DeploymentQuerySet(models.QuerySet["Deployment"]):
-    """Questions about many deployments."""
-
-    def of_software(self) -> "DeploymentQuerySet":
-        """Those that put a version on the environment's hosts; GPU endpoints go their own way beside them."""
-        return self.exclude(kind__in=GPU_KINDS)
 
 
 class Deployment(models.Model):
