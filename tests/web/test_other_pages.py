@@ -89,9 +89,8 @@ def test_lists_render_empty_and_full(client: Client, world: World, path: str, la
     assert client.get(path).status_code == 200
 
 
-@pytest.mark.parametrize("path", [*LISTS, "project"])
+@pytest.mark.parametrize("path", LISTS)
 def test_the_number_of_queries_does_not_grow(client: Client, world: World, path: str) -> None:
-    path = f"/announcements/{world.project.slug}/" if path == "project" else path
     grow(world, 2)
     client.get(path)
     with CaptureQueriesContext(connection) as few:
