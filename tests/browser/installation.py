@@ -62,7 +62,7 @@ class Person:
         self.page.locator("#id_password").press("Enter")
         self.page.wait_for_url(lambda address: "/login/" not in address)
 
-    def post(self, path: str, **values: str) -> tuple[int, str]:
+    def post(self, path: str, /, **values: str) -> tuple[int, str]:
         """A POST that no page offered, with this person's session and a right CSRF token: status and body."""
         cookies = {cookie["name"]: cookie["value"] for cookie in self.page.context.cookies()}
         form = values | {"csrfmiddlewaretoken": cookies["csrftoken"]}

@@ -15,7 +15,7 @@ from django.urls import reverse
 from releases.engine import thresholds as watching
 from releases.engine import user_reports
 from releases.engine.errors import Conflict
-from releases.insights import active_users, thresholds
+from releases.insights import active_users, crossing_words, thresholds
 from releases.models import (
     ActiveUsers,
     ActiveUsersSource,
@@ -89,6 +89,15 @@ def test_a_crossing_is_one_row_with_one_event(world: World) -> None:
     event = AuditEvent.objects.get(action="threshold.cross")
     assert event.project == world.project
     assert event.detail == {"rule": "users", "value": 1000}
+
+
+def test_the_news_of_a_crossing_is_in_both_languages(world: World) -> None:
+    user_reports.enter_users(world.project, 1234, world.requester, _actor(world))
+    (row,) = watching.watch(datetime.now(UTC))
+    found = crossing_words.said(row)
+    assert found.subject["ko"] == "Moyeobab: 임계점 도달 - 월간 활성 사용자 1,000명 이상 도달"
+    assert "1,000 monthly active users or more reached" in found.subject["en"]
+    assert "1234" in found.text["ko"] and "1234" in found.text["en"]
 
 
 def test_each_rule_is_crossed_on_its_own(world: World) -> None:
