@@ -14,6 +14,8 @@ from releases.audit import THE_SYSTEM, Actor
 from releases.engine import clock
 from releases.engine.errors import Conflict, EngineError
 from releases.models import Membership, Project, Risk, RiskEvent, RiskState, Seen, User
+from releases.notices import outbox
+from releases.risks import news
 from releases.risks.finding import Check, Finding, Target
 from releases.risks.registry import all_checks, view_of
 
@@ -138,6 +140,7 @@ def expire(now: datetime) -> None:
 
 def _tell_opened(risk: Risk) -> None:
     """A risk is open that was not: the one place where that is told."""
+    outbox.put(risk.project, "risk", *news.said(risk), link=f"/risks/{risk.pk}/")
     audit.record(THE_SYSTEM, "risk.open", risk, seen=risk.seen)
 
 

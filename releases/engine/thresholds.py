@@ -6,8 +6,10 @@ from django.db import transaction
 
 from releases import audit
 from releases.audit import THE_SYSTEM
+from releases.insights import crossing_words
 from releases.insights.thresholds import Reading, readings
 from releases.models import Project, ThresholdCrossing
+from releases.notices import outbox
 
 
 def watch(now: datetime) -> list[ThresholdCrossing]:
@@ -29,5 +31,7 @@ def _cross(project: Project, reading: Reading) -> ThresholdCrossing | None:
         )
         if not is_new:
             return None
+        link = f"/insights/thresholds?project={project.pk}"
+        outbox.put(project, "threshold", *crossing_words.said(row), link=link)
         audit.record(THE_SYSTEM, "threshold.cross", row, rule=str(reading.rule.value), value=value)
     return row

@@ -21,6 +21,7 @@ from releases.models import (
     ActiveUsersSource,
     AuditEvent,
     Complaint,
+    Delivery,
     Deployment,
     Host,
     Membership,
@@ -30,6 +31,7 @@ from releases.models import (
 )
 from tests.factories import World, make_user, make_world
 from tests.web.insights_past import make_past
+from tests.web.notices import channel
 from tests.web.test_insights_numbers import raw
 from tests.web.test_insights_pages import text_of
 
@@ -89,6 +91,17 @@ def test_a_crossing_is_one_row_with_one_event(world: World) -> None:
     event = AuditEvent.objects.get(action="threshold.cross")
     assert event.project == world.project
     assert event.detail == {"rule": "users", "value": 1000}
+
+
+def test_the_team_is_told_once_of_a_crossing(world: World) -> None:
+    listening = channel(world, events=["team"], audience="team")
+    user_reports.enter_users(world.project, 1234, world.requester, _actor(world))
+    watching.watch(datetime.now(UTC))
+    watching.watch(datetime.now(UTC))
+    told = Delivery.objects.get()
+    assert told.channel == listening
+    assert told.notice.link == f"/insights/thresholds?project={world.project.pk}"
+    assert "1234" in told.notice.text_en
 
 
 def test_the_news_of_a_crossing_is_in_both_languages(world: World) -> None:

@@ -10,13 +10,14 @@ from django.utils.translation import gettext_lazy as _
 from releases.audit import Actor
 from releases.engine import clock, host_looks, risk_rounds, risks
 from releases.engine.errors import Conflict, EngineError
-from releases.models import AuditEvent, Host, HostLooks, Membership, Risk, RiskEvent, RiskRound
+from releases.models import AuditEvent, Delivery, Host, HostLooks, Membership, Risk, RiskEvent, RiskRound
 from releases.risks import consent
 from releases.risks.finding import Finding, Target, not_known, ok, risk, say, warning
 from releases.risks.registry import all_checks, by_kind
 from releases.risks.seed import VIEW_OF, VIEWS
 from releases.views.blocks.risks import BLOCKS
 from tests.factories import World, make_user
+from tests.web.notices import channel
 
 BAD = risk(say(_("Everything runs on one machine: when it fails, all services are down.")), say(_("none")))
 WARN = warning(say(_("none")), say(_("none")))
@@ -59,6 +60,19 @@ def test_a_risk_opens_and_only_the_check_mends_it(world: World) -> None:
     assert kinds(row) == ["opened", "seen", "mended", "opened"]
     events = AuditEvent.objects.filter(action__startswith="risk.").order_by("sequence")
     assert list(events.values_list("action", flat=True)) == ["risk.open", "risk.mend", "risk.open"]
+
+
+def test_the_team_is_told_once_when_a_risk_opens(world: World) -> None:
+    listening = channel(world, events=["team"], audience="team")
+    channel(world, "users", events=["team"], audience="users")
+    channel(world, "deaf", events=["done"], audience="team")
+    row = keep(world, BAD)
+    keep(world, BAD)
+    told = Delivery.objects.get()
+    assert told.channel == listening
+    assert (told.notice.event, told.notice.link) == ("risk", f"/risks/{row.pk}/")
+    assert told.notice.subject_en.startswith("Moyeobab: a risk is open: ")
+    assert "운영 x" in told.notice.text_ko and "one machine" in told.notice.text_en
 
 
 def test_what_is_in_order_or_not_known_at_first_is_no_risk(world: World) -> None:
