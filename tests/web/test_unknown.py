@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from typing import Any
 
 import pytest
@@ -37,6 +38,8 @@ PAGES = [
     "/audit/",
 ]
 # Where something else is green for a reason of its own: a host that answers, checks that passed.
+# What a new member has done already is ticked green, whatever runs.
+WAY_IN = re.compile(r'<section class="card" aria-labelledby="first-deploy-title">.*?</section>', re.DOTALL)
 GREEN = {"/hosts/{host}/", "/deployments/{draft}/"}
 
 
@@ -94,7 +97,7 @@ class TestEveryScreen:
     @pytest.mark.parametrize("pattern", PAGES)
     def test_it_has_its_word_and_its_shape(self, world: World, run: Driven, pattern: str, language: str) -> None:
         html = text_of(world.requester, path_of(pattern, world, run), language)
-        main = html.split('id="main"')[-1]
+        main = WAY_IN.sub("", html.split('id="main"')[-1])
         assert WORDS[language].lower() in main.lower()
         assert f's-unknown" viewBox="0 0 20 20" aria-hidden="true">{SHAPES["unknown"]}' in main
         for red in ("failed", "errored", "timed_out"):
