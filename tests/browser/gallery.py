@@ -209,6 +209,7 @@ def nowhere(request: HttpRequest, **_: str) -> HttpResponse:
 SECTIONS = (
     "dashboard", "deployments", "releases", "runbooks", "hosts",
     "gpu_endpoints", "backups", "history", "audit", "announcements", "notices", "system",
+    "insights", "costs", "risks", "wiki", "search", "me",
 )  # fmt: skip
 urlpatterns = [
     path("p/<slug:name>", page),

@@ -129,6 +129,7 @@ def test_new_words_are_told_only_when_asked(world: World, operator: Client) -> N
 def test_a_draft_is_announced_before_its_start(world: World, operator: Client) -> None:
     draft = world.draft()
     path = f"/notices/new?deployment={draft.pk}"
+    assert f'href="{path}"' in page(operator, f"/deployments/{draft.pk}/")
     page(operator, path)
     answer = operator.post(path, {**TEXTS, "state": "scheduled", "starts_at": "2026-12-01T02:00"})
     assert answer.status_code == 302
