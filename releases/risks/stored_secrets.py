@@ -16,6 +16,8 @@ from releases.models import (
     Release,
     RunbookVersion,
     Variable,
+    WikiPage,
+    Wording,
 )
 from releases.models.announcement import Announcement
 from releases.risks.finding import Check, Finding, Line, Target, line, ok, records, risk, say
@@ -70,6 +72,10 @@ def texts(project: Project) -> Iterator[tuple[str, str]]:
         yield str(version), f"{version.text}\n{version.note}"
     for post in Announcement.objects.filter(environment__in=environments).order_by("-pk")[:MOST]:
         yield post.title_ko or post.title_en, "\n".join((post.title_ko, post.title_en, post.body_ko, post.body_en))
+    for words in Wording.objects.filter(project=project):
+        yield str(words), "\n".join((words.title_ko, words.title_en, words.body_ko, words.body_en))
+    for page in WikiPage.objects.filter(project=project).order_by("-pk")[:MOST]:
+        yield page.title_ko or page.title_en, "\n".join((page.title_ko, page.title_en, page.body_ko, page.body_en))
     for lock in EnvironmentLock.objects.filter(environment__in=environments).select_related("environment"):
         yield lock.environment.name, lock.reason
     notes = Attempt.objects.filter(step__deployment__environment__in=environments).exclude(note="").order_by("-pk")
@@ -86,5 +92,7 @@ def _shown(where: str, found: Found) -> Line:
     return line(where, say(_("%(what)s, line %(n)s"), what=found.label, n=found.line))
 
 
-_READS = records(_("Variables that are not secret, release notes, runbooks, announcements, reasons and notes."))
+_READS = records(
+    _("Variables that are not secret, release notes, runbooks, announcements, wiki pages, reasons and notes.")
+)
 CHECK = Check("stored_secrets", _("Secrets in texts"), ("secrets",), whole, _READS, look)

@@ -14,6 +14,7 @@ from releases.notices import wording
 from releases.notices.shipped import Words
 from releases.runbooks.placeholders import PlaceholderError
 from releases.views.grouped_forms import Group
+from releases.views.secret_fields import TICK, ScannedForm
 
 TEXTS: Final = ("title_ko", "title_en", "body_ko", "body_en")
 KINDS: Final = (Announcement.Kind.MAINTENANCE, Announcement.Kind.INCIDENT)
@@ -26,6 +27,7 @@ GROUPS: Final = (
     ),
     Group(gettext_lazy("In English"), ("title_en", "body_en")),
     Group(gettext_lazy("Telling"), ("tell",)),
+    Group(gettext_lazy("Not a secret"), (TICK,)),
 )
 
 
@@ -70,8 +72,10 @@ class ChooseForm(forms.Form):
     kind = forms.ChoiceField(label=gettext_lazy("Kind"), choices=[(kind.value, kind.label) for kind in KINDS])
 
 
-class NoticeForm(forms.Form):
+class NoticeForm(ScannedForm):
     """An announcement: where it stands, when, whom it concerns, its words. Times are of the environment's zone."""
+
+    scanned = TEXTS
 
     state = forms.ChoiceField(label=gettext_lazy("State"))
     starts_at = _moment(gettext_lazy("Planned beginning"))

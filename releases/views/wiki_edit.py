@@ -12,6 +12,7 @@ from releases.engine.errors import EngineError
 from releases.models import Project, User, WikiPage
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import done, once, refusal, verb
+from releases.views.secret_fields import put_on_record
 from releases.views.wiki import compared
 from releases.views.wiki_forms import NewPageForm, PlaceForm, TextForm
 from releases.views.wiki_text import Tree, page_address, shown
@@ -53,6 +54,7 @@ def _made(request: HttpRequest, form: NewPageForm, context: dict[str, object]) -
     except EngineError as error:
         form.add_error(None, str(error))
         return render(request, "releases/wiki/edit.html", context, status=409)
+    put_on_record(actor(request), page, form.insisted or [])
     return redirect(page_address(project.pk, page.slug))
 
 
@@ -85,6 +87,7 @@ def _saved(request: HttpRequest, form: TextForm, context: dict[str, object]) -> 
     except EngineError as error:
         form.add_error(None, str(error))
         return render(request, "releases/wiki/edit.html", context, status=409)
+    put_on_record(actor(request), saved, form.insisted or [])
     return redirect(page_address(saved.project_id, saved.slug))
 
 

@@ -10,12 +10,17 @@ from django.utils.translation import gettext_lazy
 
 from releases.models import Project, WikiPage
 from releases.models.wiki import LONGEST
+from releases.risks.secrets_scanner import Found
+from releases.views.secret_fields import scan_fields
 
+TEXTS = ("title_ko", "title_en", "body_ko", "body_en")
 _AREA = {"rows": 18, "spellcheck": "true", "class": "prose-field"}
 
 
 class TextForm(forms.ModelForm[WikiPage]):
     """Title and text in both languages; one of them is enough."""
+
+    insisted: list[Found] | None = None
 
     body_ko = forms.CharField(
         label=gettext_lazy("Text (Korean)"),
@@ -41,15 +46,16 @@ class TextForm(forms.ModelForm[WikiPage]):
     field_order: Sequence[str] = ("title_ko", "title_en", "kind", "body_ko", "body_en", "note")
 
     def clean(self) -> dict[str, Any]:
-        """A title in at least one language."""
+        """A title in at least one language; no secrets."""
         values = super().clean() or {}
         if not values.get("title_ko") and not values.get("title_en") and not self.errors:
             self.add_error("title_ko", _("Give a title in Korean or in English."))
+        self.insisted = scan_fields(self, {name: values.get(name) for name in (*TEXTS, "note")})
         return values
 
     def texts(self) -> dict[str, str]:
         """The four texts."""
-        return {name: self.cleaned_data.get(name) or "" for name in ("title_ko", "title_en", "body_ko", "body_en")}
+        return {name: self.cleaned_data.get(name) or "" for name in TEXTS}
 
 
 class PlaceForm(forms.ModelForm[WikiPage]):
@@ -95,6 +101,8 @@ class NewPageForm(TextForm):
 class ImportForm(forms.Form):
     """A Markdown document, as a file or as text."""
 
+    insisted: list[Found] | None = None
+
     project = forms.ModelChoiceField(label=gettext_lazy("Project"), queryset=Project.objects.none())
     file = forms.FileField(label=gettext_lazy("Markdown file"), required=False)
     text = forms.CharField(
@@ -126,4 +134,5 @@ class ImportForm(forms.Form):
             self.add_error("text", _("The text holds a zero byte, which can't be kept. Remove it."))
         elif not values.get("text", "").strip() and not self.errors:
             self.add_error("file", _("Choose a file, or paste the text."))
+        self.insisted = scan_fields(self, {"text": values.get("text")})
         return values

@@ -20,16 +20,20 @@ from releases.notices.shipped import SHIPPED, Words
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import done, once, verb
 from releases.views.grouped_forms import Group, grouped
-from releases.views.notice_forms import MarkdownField, title_field
+from releases.views.notice_forms import TEXTS, MarkdownField, title_field
+from releases.views.secret_fields import TICK, ScannedForm, put_on_record
 
 GROUPS: Final = (
     Group(gettext_lazy("In Korean"), ("title_ko", "body_ko")),
     Group(gettext_lazy("In English"), ("title_en", "body_en")),
+    Group(gettext_lazy("Not a secret"), (TICK,)),
 )
 
 
-class WordingForm(forms.Form):
+class WordingForm(ScannedForm):
     """A title and a text in both languages, with placeholders."""
+
+    scanned = TEXTS
 
     title_ko = title_field(gettext_lazy("Title in Korean"))
     body_ko = MarkdownField(label=gettext_lazy("Text in Korean"), required=False)
@@ -68,6 +72,7 @@ def edit_wording(request: HttpRequest, number: int) -> HttpResponse:
     form = WordingForm(request.POST or None, initial=words._asdict())
     if request.method == "POST" and form.is_valid() and "preview" not in request.POST:
         engine.save(project, kind, stage, form.words(), actor(request))
+        put_on_record(actor(request), project, form.insisted())
         done(request, _("The words are saved."))
         return redirect("releases:wordings", project.pk)
     return _form_page(request, project, form, kind, stage)
