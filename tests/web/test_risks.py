@@ -265,6 +265,16 @@ def test_the_block_counts_by_view(world: World) -> None:
     assert found["cost"] is None
 
 
+def test_the_block_of_one_view_shows_the_seeds_rows_with_what_their_checks_see(world: World) -> None:
+    assert [name for name in BLOCKS if name != "risks"] == [f"risks_{number}" for number in range(1, 9)]
+    keep(world, BAD)
+    own = by_kind()["single_host"].rows[0]
+    rows = {one["row"].key: one for one in BLOCKS["risks_2"].context(world.project)["rows"]}
+    assert list(rows) == [row.key for row in VIEWS[1].rows]
+    assert [(count["shape"], count["n"]) for count in rows[own]["counts"]] == [("failed", 1)]
+    assert not any(one["counts"] for one in BLOCKS["risks_7"].context(world.project)["rows"])
+
+
 def test_a_host_with_risks_can_be_removed(world: World) -> None:
     target = Target(f"host {world.host.pk}", "prod-1", world.project, world.environment, world.host)
     row = risks.keep(world.project, by_kind()["memory"], target, BAD)

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from releases.risks.seed import VIEWS
 from releases.wiki import importing, markup, seed
 from releases.wiki.tables import KNOWN
 
@@ -23,7 +24,7 @@ REQUIRED = {
     "2.4 롤백 절차": ["procedure_rollback"],
     "2.5 GPU 서버 배포 (RunPod Serverless)": ["gpu_methods", "procedure_gpu_deploy", "procedure_gpu_rollback"],
     "3.2.1 정량적 분석": ["measures"],
-    "3.2.2 관점별 한계 분석": ["risks"] * 7,
+    "3.2.2 관점별 한계 분석": [f"risks_{number}" for number in range(1, 9)],
     "3.3 개선 필요성 및 향후 계획": ["thresholds", "strategy"],
     "4.1 배포 프로세스 플로우차트": ["flow"],
     "4.2 수작업 배포 vs 자동화 배포 비교": ["comparison"],
@@ -75,6 +76,17 @@ def test_english_titles_belong_to_pages_and_keep_their_live_blocks(drafts: dict[
         assert draft.title_en
         if draft.body_en:
             assert set(markup.live_names(draft.body_en)) == set(markup.live_names(draft.text)), title
+
+
+def test_each_view_of_the_risks_is_its_own_block(drafts: dict[str, importing.Draft]) -> None:
+    """The same header stands above seven tables; the eighth view is a list. Its title leads to its own rows."""
+    draft = drafts["3.2.2 관점별 한계 분석"]
+    for text, language in ((draft.text, "ko"), (draft.body_en, "en")):
+        found = re.findall(r"\*\*(\d)\) ([^*]+)\*\*\n+\{\{live: risks_(\d), written: 1\}\}", text)
+        assert [(int(number), title, int(block)) for number, title, block in found] == [
+            (number, getattr(view.title, language), number) for number, view in enumerate(VIEWS, 1)
+        ]
+    assert "신뢰 문제" in draft.text
 
 
 def test_written_totals_go_with_their_procedure(drafts: dict[str, importing.Draft]) -> None:
