@@ -14,6 +14,8 @@ def of(name: str, *arguments: object) -> str:
 
 def site() -> str:
     """The site's address where no request tells it, as in a worker; "" where nobody has said it."""
+    if settings.MAIL.site:
+        return str(settings.MAIL.site)
     names = [name for name in settings.ALLOWED_HOSTS if "*" not in name and not name.startswith(".")]
     if settings.PRODUCTION:
         return f"https://{names[0]}" if names else ""
