@@ -1,13 +1,14 @@
 """The way back of a rollback: which deployments it undoes, and whether it puts back one service alone. Rows only."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import cached_property
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import BooleanField, Exists, F, Func, OuterRef, Q, QuerySet
 
 from releases import lifecycle
 from releases.models import Deployment, DeploymentKind, Environment, GpuEndpoint, Release, Service
+from releases.models.deployment_questions import DeploymentQuerySet
 
 
 @dataclass(frozen=True)
@@ -79,16 +80,33 @@ class WayBack:
         return running(self.undoes.environment, self.service, before=self.earliest)
 
 
-def standing(rows: QuerySet[Deployment]) -> QuerySet[Deployment]:
+class UndoneTogether(Func):
+    """Whether a rollback of several undid what began then there, as a whole. Arguments: an environment, a time."""
+
+    output_field = BooleanField()
+    # MATERIALIZED: the few ways of several are looked up once, not again for each deployment. A join is made anew each
+    # time, which takes seconds where much was undone.
+    template = """EXISTS (
+      WITH ways AS MATERIALIZED (
+        SELECT b.environment_id, f.started_at AS first, l.started_at AS last FROM releases_deployment b
+        JOIN releases_deployment f ON f.id = b.undoes_first_id JOIN releases_deployment l ON l.id = b.undoes_id
+        WHERE b.kind = 'rollback' AND b.status = 'succeeded' AND b.only_service_id IS NULL
+          AND b.undoes_first_id IS NOT NULL
+      )
+      SELECT 1 FROM ways JOIN (VALUES (%(expressions)s)) AS one (environment_id, began)
+      ON one.environment_id = ways.environment_id AND one.began BETWEEN ways.first AND ways.last)"""
+
+
+def standing(rows: DeploymentQuerySet) -> DeploymentQuerySet:
     """Those of the rows that no rollback undid as a whole."""
-    back = Deployment.objects.filter(
+    alone = Deployment.objects.filter(
         environment=OuterRef("environment"),
         kind=DeploymentKind.ROLLBACK,
         status=lifecycle.SUCCEEDED,
         only_service__isnull=True,
+        undoes=OuterRef("pk"),
     )
-    several = Q(undoes_first__started_at__lte=OuterRef("started_at"), undoes__started_at__gte=OuterRef("started_at"))
-    return rows.exclude(Exists(back.filter(Q(undoes=OuterRef("pk")) | several)))
+    return rows.exclude(Exists(alone)).exclude(UndoneTogether("environment", "started_at"))
 
 
 def running(
@@ -135,10 +153,10 @@ def put_back_alone(way: WayBack) -> set[str]:
     return set(rows.values_list("only_service__key", flat=True))
 
 
-def put_back(environments: Iterable[int]) -> dict[int, dict[Service, Release]]:
+def put_back(environments: Collection[int]) -> dict[int, dict[Service, Release]]:
     """By environment the services that do not run what the environment as a whole runs; a fixed number of queries."""
     rows = Deployment.objects.of_software().filter(environment__in=environments, status=lifecycle.SUCCEEDED)
-    newest = rows.filter(only_service=None).order_by("environment_id", "-started_at").distinct("environment_id")
+    newest = rows.filter(only_service=None).newest_of(environments)
     # Of the plan only this, which may be large.
     newest = newest.annotate(parts=F("plan__content__rollback__parts")).select_related("environment")
     whole = {row.environment_id: row for row in newest}

@@ -1,6 +1,6 @@
 """What can be undone, and back to what. Asked when a rollback is made, and again when it is to start."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils.translation import gettext as _
@@ -100,11 +100,10 @@ def standing_in(environment: Environment) -> QuerySet[Deployment]:
     return way_back.standing(rows).order_by("-started_at")
 
 
-def standing(environments: Iterable[int]) -> dict[int, Deployment]:
+def standing(environments: Collection[int]) -> dict[int, Deployment]:
     """Of each environment the deployment that a rollback would undo; one query, however many they are."""
-    rows = Deployment.objects.of_software().filter(environment__in=environments, started_at__isnull=False)
-    rows_left = way_back.standing(rows.exclude(kind=DeploymentKind.ROLLBACK))
-    newest = rows_left.order_by("environment_id", "-started_at").distinct("environment_id")
+    rows_left = way_back.standing(Deployment.objects.of_software().exclude(kind=DeploymentKind.ROLLBACK))
+    newest = rows_left.newest_of(environments)
     return {row.environment_id: row for row in newest.select_related("environment") if row.kind in UNDOABLE}
 
 

@@ -1,6 +1,6 @@
 """Which deployments can be rolled back: pages offer the way to it beside each."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from releases import permissions
 from releases.engine import gpu_undoing, undoing
@@ -8,7 +8,7 @@ from releases.models import Deployment, User
 from releases.permissions import Need
 
 
-def undoable_there(user: User, environments: Iterable[int]) -> dict[int, int]:
+def undoable_there(user: User, environments: Collection[int]) -> dict[int, int]:
     """By environment the deployment that the person could roll back now; two queries, however many there are."""
     return _operable(permissions.projects(user, Need.OPERATE), undoing.standing(environments))
 
