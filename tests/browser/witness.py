@@ -20,6 +20,8 @@ WORDS = {
 }
 NUMBER = re.compile(r"/(\d+)/(?:\?|$)")
 CURRENT = re.compile(r'aria-labelledby="notice-(\d+)".*?aria-current="step">([^<]+)<', re.DOTALL)
+UPDATE = re.compile(r"<li>.*?<p><b>([^<]+)</b> <time", re.DOTALL)  # of the timeline on a page
+FED = re.compile(r"<h4>[^<]*?· ([^<·]+?)(?: ·[^<]*)?</h4>")  # and in a feed
 PAST = re.compile(r'<b><a href="[^"]*/(\d+)/[^"]*">[^<]*</a></b> <small>([^<]+)</small>')
 
 
@@ -81,6 +83,17 @@ class Witness:
     def states(self, source: str, number: int) -> list[Any]:
         """Those of one announcement."""
         return list(self.seen[source].get(number, []))
+
+    def timelines(self, number: int) -> dict[str, list[str]]:
+        """What each tells afterwards of how it went, the oldest first."""
+        with httpx.Client(base_url=self.client.base_url, params={"lang": "en"}, timeout=20) as client:
+            page = client.get(f"{number}/").text.partition('class="updates"')[2]
+            entries = feedparser.parse(client.get("feed.atom").content).entries
+            fed = next(one.summary for one in entries if _number(one.link) == number)
+            items = client.get("feed.json").json()["items"]
+            item = next(one["content_html"] for one in items if _number(one["url"]) == number)
+        found = {"page": UPDATE.findall(page), "feed.atom": FED.findall(fed), "feed.json": FED.findall(item)}
+        return {name: [WORDS[word] for word in reversed(words)] for name, words in found.items()}
 
     def _watch(self) -> None:
         while not self._over.wait(0.05):
