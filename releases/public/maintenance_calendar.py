@@ -42,7 +42,7 @@ def _event(one: Notice, snapshot: Snapshot, reader: Reader) -> Event:
     event.add("dtstamp", one.changed_at.astimezone(UTC))
     event.add("created", one.created_at.astimezone(UTC))
     event.add("last-modified", one.changed_at.astimezone(UTC))
-    event.add("sequence", max(0, int((one.changed_at - one.created_at).total_seconds())))
+    event.add("sequence", _changes(one))
     event.add("dtstart", starts.astimezone(UTC).replace(microsecond=0))
     event.add("dtend", max(ends, starts).astimezone(UTC).replace(microsecond=0))
     event.add("status", "CANCELLED" if one.state == "cancelled" else "CONFIRMED")
@@ -54,3 +54,9 @@ def _event(one: Notice, snapshot: Snapshot, reader: Reader) -> Event:
     if one.services:
         event.add("categories", one.services)
     return event
+
+
+def _changes(one: Notice) -> int:
+    """A number that rises with each change: times move without a new wording, wordings follow within a second."""
+    seconds = int((one.changed_at - one.created_at).total_seconds())
+    return max(0, seconds) + max(0, len(one.updates) - 1)

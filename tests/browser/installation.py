@@ -143,11 +143,14 @@ class Wiki:
 
 
 @contextmanager
-def running() -> Iterator[Wiki]:
-    """A Cloud Wiki with its demo, in a folder and on a port of its own; stopped at the end of the block."""
+def running(**more: str) -> Iterator[Wiki]:
+    """A Cloud Wiki with its demo, in a folder and on a port of its own; stopped at the end of the block.
+
+    `more`: settings of its environment.
+    """
     folder = Path(tempfile.mkdtemp(prefix="cwb-", dir="/tmp"))
     folder.chmod(0o711)
-    settings = {"DJANGO_SETTINGS_MODULE": "cloudwiki.settings", "CLOUDWIKI_WORKERS": "2"}
+    settings = {"DJANGO_SETTINGS_MODULE": "cloudwiki.settings", "CLOUDWIKI_WORKERS": "2"} | more
     try:
         with Up(folder / "data", 0, **settings) as up:
             for words in ("Ctrl-C stops everything", "listens on", " ready."):

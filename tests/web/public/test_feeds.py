@@ -122,6 +122,18 @@ class TestCalendar:
         (last,) = events(world)
         assert (last["UID"], last["STATUS"]) == (before["UID"], "CANCELLED")
 
+    def test_changes_within_one_second_raise_the_sequence(self, world: World) -> None:
+        row = announce(world, starts_at=timezone.now() + MINUTE)
+        # So that no second passes between its making and its changes, however slow the machine is.
+        Announcement.objects.filter(pk=row.pk).update(created_at=timezone.now() + MINUTE)
+        row.refresh_from_db()
+        changes = []
+        for state in ("in_progress", "verifying", "done"):
+            changes.append(events(world)[0]["SEQUENCE"])
+            reword(row, state=state)
+        changes.append(events(world)[0]["SEQUENCE"])
+        assert changes == sorted(set(changes))
+
     def test_work_that_is_over_has_the_time_it_took(self, world: World) -> None:
         start = timezone.now().replace(microsecond=0) - timedelta(days=2)
         times = {"began_at": start + 5 * MINUTE, "ended_at": start + 13 * MINUTE}
