@@ -1,22 +1,26 @@
 """Risks: the eight views, one risk, presses, a host's switch, and constant queries."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.utils.translation import gettext_lazy as _
 
+from releases import markdown
 from releases.audit import Actor
 from releases.engine import clock, host_looks, risk_rounds, risks
 from releases.engine.errors import Conflict, EngineError
-from releases.models import AuditEvent, Host, HostLooks, Membership, Risk, RiskEvent, RiskRound
+from releases.models import AuditEvent, Host, HostLooks, Membership, Notice, Risk, RiskEvent, RiskRound
 from releases.risks import consent
 from releases.risks.finding import Finding, Target, not_known, ok, risk, say, warning
+from releases.risks.places import of_environment
 from releases.risks.registry import all_checks, by_kind
 from releases.risks.seed import VIEW_OF, VIEWS
 from releases.views.blocks.risks import BLOCKS
 from tests.factories import World, make_user
+from tests.web.notices import channel
 
 BAD = risk(say(_("Everything runs on one machine: when it fails, all services are down.")), say(_("none")))
 WARN = warning(say(_("none")), say(_("none")))
@@ -90,6 +94,48 @@ def test_an_acceptance_needs_a_reason_and_a_day_and_ends(world: World) -> None:
     row.refresh_from_db()
     assert (row.state, row.accepted_because, row.accepted_until) == ("open", "", None)
     assert kinds(row) == ["opened", "accepted", "worsened", "accepted", "expired"]
+
+
+def test_what_got_worse_while_nobody_could_look_was_not_accepted(world: World) -> None:
+    row = keep(world, WARN)
+    risks.accept(row, world.requester, Actor(world.requester), clock.now() + timedelta(days=1), "few users yet")
+    assert keep(world, UNKNOWN).state == "accepted"
+    assert keep(world, BAD).state == "open"
+
+
+def test_the_team_is_told_of_a_risk_that_opens_after_the_first_round(world: World) -> None:
+    team, users = channel(world), channel(world, "users", audience="users")
+    keep(world, BAD, key="a")
+    assert not Notice.objects.exists()
+    RiskRound.objects.create(project=world.project, ended_at=clock.now())
+    quoted = risk(say("it said <b>*no*</b>"), say(_("none")))
+    row = keep(world, quoted, key="b")
+    keep(world, quoted, key="b")
+    notice = Notice.objects.get()
+    assert notice.subject_en == "[Risk] Single machine: 운영 b" and notice.subject_ko.startswith("[위험]")
+    assert notice.link == f"/risks/{row.pk}/"
+    assert "<b>" not in markdown.render(notice.text_en) and "<em>" not in markdown.render(notice.text_en)
+    assert [one.channel for one in notice.deliveries.all()] == [team] and users.deliveries.count() == 0
+
+
+def test_a_check_that_cannot_say_what_to_look_at_stops_no_round_and_is_not_green(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_project: object) -> list[Target]:
+        raise ValueError
+
+    check = by_kind()["single_host"]
+    row = keep(world, GOOD)
+    monkeypatch.setattr(risk_rounds, "all_checks", lambda: (replace(check, targets=broken), by_kind()["superusers"]))
+    assert risk_rounds.look(world.project, clock.now())
+    row.refresh_from_db()
+    assert (row.seen, row.is_gone) == ("not_known", False)
+    assert Risk.objects.filter(kind="superusers").exists()
+
+
+def test_a_long_address_can_be_kept(world: World) -> None:
+    one, other = (of_environment(world.environment, key="a" * 300 + end) for end in "xy")
+    assert len(one.key) <= 200 and one.key != other.key
 
 
 def test_what_is_gone_is_closed_and_comes_back(world: World) -> None:
