@@ -126,7 +126,9 @@ def test_a_check_that_cannot_say_what_to_look_at_stops_no_round_and_is_not_green
 
     check = by_kind()["single_host"]
     row = keep(world, GOOD)
-    monkeypatch.setattr(risk_rounds, "all_checks", lambda: (replace(check, targets=broken), by_kind()["superusers"]))
+    checks = (replace(check, targets=broken), by_kind()["superusers"])
+    for module in (risk_rounds, risks):
+        monkeypatch.setattr(module, "all_checks", lambda: checks)
     assert risk_rounds.look(world.project, clock.now())
     row.refresh_from_db()
     assert (row.seen, row.is_gone) == ("not_known", False)
