@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
@@ -14,6 +14,8 @@ from releases.engine.errors import Conflict, EngineError
 from releases.models import Announcement, Deployment, DeploymentKind, Environment, Event, Service
 from releases.notices import planning, states, wording
 from releases.notices.shipped import Words
+
+_MOVED: Final = ("state", "starts_at", "ends_at", "began_at", "ended_at")
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,20 @@ def edit(row: Announcement, wish: Wish, actor: Actor, *, tell: bool) -> bool:
 
     False where all was so already. Raises EngineError, lifecycle.ForbiddenTransition.
     """
+    with transaction.atomic():
+        return _edited(row, wish, actor, tell=tell)
+
+
+def _edited(row: Announcement, wish: Wish, actor: Actor, *, tell: bool) -> bool:
     _require_times(wish)
-    driven = is_driven(row)
+    # Held from here on: what a run, or another person, says meanwhile is not undone by what was true a moment ago.
+    rows = Announcement.objects.select_related("environment__project", "deployment__release")
+    planned = rows.select_for_update(of=("self",), no_key=True).get(pk=row.pk)
+    if any(getattr(planned, name) != getattr(row, name) for name in _MOVED):
+        raise Conflict(_("It changed a moment ago; look at the page again and decide anew."))
+    driven = is_driven(planned)
     if driven and (wish.state, wish.starts_at, wish.ends_at) != (row.state, row.starts_at, row.ends_at):
         raise Conflict(_("The run of the deployment says its state and times."))
-    planned = Announcement.objects.select_related("environment__project", "deployment__release").get(pk=row.pk)
     before = planned.state, planned.starts_at
     planned.state, planned.starts_at, planned.ends_at = wish.state, wish.starts_at, wish.ends_at
     _mark(planned, before[0], wish.state)

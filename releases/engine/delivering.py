@@ -1,5 +1,7 @@
 """Sending what is in the outbox: one worker at a time on a channel, in order, again with growing pauses.
 
+What was refused a few times holds up the others no longer: they go by while it waits for its next attempt.
+
 A delivery is claimed by a guarded update, so that no two workers send it at once. A worker that dies after the receiver
 took the message and before it could say so leaves it to be sent again when its claim is over: at least once.
 """
@@ -10,6 +12,7 @@ from urllib.parse import urljoin
 
 import structlog
 from django.conf import settings
+from django.db import transaction
 from django.db.models import F, Q
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -26,6 +29,7 @@ from releases.notices.ways import Message, NotSent
 
 CLAIM: Final = timedelta(minutes=5)  # longer than any attempt takes
 PAUSES: Final = tuple(timedelta(seconds=seconds) for seconds in (10, 30, 60, 120, 300, 600, 1200, 2400))
+HOLDS: Final = 3  # attempts after which later messages of the channel go by in the pauses; 100 seconds at most
 A_TURN: Final = 50  # deliveries of one message of the schedule
 log = structlog.get_logger(__name__)
 
@@ -50,14 +54,17 @@ def try_again(delivery: Delivery, actor: Actor) -> None:
     if delivery.channel.removed_at is not None:
         raise Conflict(_("The channel was removed, and its address with it."))
     failed = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.FAILED)
-    if not failed.update(state=Delivery.State.PENDING, next_at=clock.now(), claimed_until=None):
-        raise Conflict(_("Only a failed delivery can be tried again."))
-    audit.record(actor, "delivery.again", delivery.channel, subject=str(delivery.notice))
+    with transaction.atomic():
+        if not failed.update(state=Delivery.State.PENDING, next_at=clock.now(), claimed_until=None):
+            raise Conflict(_("Only a failed delivery can be tried again."))
+        audit.record(actor, "delivery.again", delivery.channel, subject=str(delivery.notice))
 
 
 def _heads(now: datetime) -> list[Delivery]:
-    """Of each channel the first that waits, where its time has come and nobody is at it."""
-    waiting = Delivery.objects.filter(state=Delivery.State.PENDING)
+    """Of each channel the first that waits, where its time has come and nobody is at any of it."""
+    pending = Delivery.objects.filter(state=Delivery.State.PENDING)
+    busy = pending.filter(claimed_until__gte=now).values("channel")
+    waiting = pending.exclude(channel__in=busy).exclude(attempts__gte=HOLDS, next_at__gt=now)
     first = waiting.order_by("channel_id", "pk").distinct("channel_id").values("pk")
     free = Q(claimed_until__isnull=True) | Q(claimed_until__lt=now)
     rows = Delivery.objects.filter(free, pk__in=first, next_at__lte=now)

@@ -86,7 +86,11 @@ def look(project: Project, now: datetime) -> bool:
     looked: set[str] = set()
     try:
         for check in all_checks():
-            for target in check.targets(project):
+            targets = looking.targets(check, project)
+            if targets is None:
+                risks.lost(project, check)
+                continue
+            for target in targets:
                 if handover.wanted():
                     return False
                 risks.keep(project, check, target, looking.look(check, target, ways))

@@ -4,20 +4,24 @@ Nobody marks a risk as mended: the check that saw it does, when it sees it in or
 nothing: what was open stays open.
 """
 
+import re
 from datetime import datetime, timedelta
 
 from django.db import transaction
+from django.urls import reverse
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from releases import audit
 from releases.audit import THE_SYSTEM, Actor
 from releases.engine import clock
 from releases.engine.errors import Conflict, EngineError
-from releases.models import Membership, Project, Risk, RiskEvent, RiskState, Seen, User
+from releases.models import Membership, Project, Risk, RiskEvent, RiskRound, RiskState, Seen, User
 from releases.notices import outbox
-from releases.risks import news
+from releases.notices.wording import LANGUAGES
+from releases.risks import looking
 from releases.risks.finding import Check, Finding, Target
-from releases.risks.registry import all_checks, view_of
+from releases.risks.registry import all_checks, by_kind, view_of
 
 LONGEST = timedelta(days=365)  # that a risk may be accepted for
 BAD = (Seen.WARNING, Seen.RISK)
@@ -38,7 +42,7 @@ def keep(project: Project, check: Check, target: Target, finding: Finding) -> Ri
         row.name, row.environment, row.host = target.name[:200], target.environment, target.host
         row.seen, row.said, row.evidence = finding.seen, finding.said.kept(), [one.kept() for one in finding.evidence]
         row.mend, row.looked_at, row.is_gone = (finding.mend.kept() if finding.mend else {}), now, False
-        happened = _judge(row, before, now)
+        happened = _judge(row, now)
         row.save()
         if happened or before != row.seen:
             _note(row, happened or ("seen" if before else "first"))
@@ -49,7 +53,7 @@ def keep(project: Project, check: Check, target: Target, finding: Finding) -> Ri
     return row
 
 
-def _judge(row: Risk, before: str, now: datetime) -> str:
+def _judge(row: Risk, now: datetime) -> str:
     """Move the state by what was seen just now; what happened, "" for nothing."""
     if row.seen == Seen.OK:
         if row.state not in {RiskState.OPEN, RiskState.ACCEPTED}:
@@ -64,11 +68,20 @@ def _judge(row: Risk, before: str, now: datetime) -> str:
         return "opened"
     if row.state == RiskState.ACCEPTED:
         over = row.accepted_until is None or row.accepted_until <= now
-        worse = before == Seen.WARNING and row.seen == Seen.RISK
+        worse = row.seen == Seen.RISK and _accepted_as(row) == Seen.WARNING
         if over or worse:  # a warning was accepted, not what it has become
             _take_back(row)
             return "expired" if over else "worsened"
     return ""
+
+
+def lost(project: Project, check: Check) -> None:
+    """The check could not even say what there is to look at: nothing that it saw before still counts as seen."""
+    finding = looking.broke(check.kind)
+    for row in Risk.objects.filter(project=project, kind=check.kind, is_gone=False).select_related(
+        "environment", "host"
+    ):
+        keep(project, check, Target(row.target, row.name, project, row.environment, row.host), finding)
 
 
 def close_gone(project: Project, kinds: set[str], seen: set[tuple[str, str]]) -> None:
@@ -138,10 +151,29 @@ def expire(now: datetime) -> None:
             _tell_opened(locked)
 
 
+def _accepted_as(row: Risk) -> str:
+    """What it was when somebody accepted it; what was seen, or not, in between does not matter."""
+    return row.events.filter(kind="accepted").values_list("seen", flat=True).first() or ""
+
+
 def _tell_opened(risk: Risk) -> None:
-    """A risk is open that was not: the one place where that is told."""
-    outbox.put(risk.project, "risk", *news.said(risk), link=f"/risks/{risk.pk}/")
+    """A risk is open that was not: the one place where that is told, to the team."""
+    # What the first round of a project finds is one long list, which its page shows better than as many messages.
+    if RiskRound.objects.filter(project=risk.project_id, ended_at__isnull=False).exists():
+        subject, text = {}, {}
+        check = by_kind().get(risk.kind)
+        for language in LANGUAGES:
+            with translation.override(language):
+                title = check.title if check else risk.kind
+                subject[language] = f"[{Seen(risk.seen).label}] {title}: {risk.name}"
+                text[language] = _plain(risk.sentence())
+        outbox.put(risk.project, "risk", subject, text, reverse("releases:risk", args=[risk.pk]))
     audit.record(THE_SYSTEM, "risk.open", risk, seen=risk.seen)
+
+
+def _plain(sentence: str) -> str:
+    """As Markdown that shows it as it is: a check quotes what servers say."""
+    return re.sub(r"([\\`*_\[\]<>#|~])", r"\\\1", sentence)
 
 
 def _take_back(row: Risk) -> None:

@@ -8,6 +8,7 @@ from celery import current_app
 from django.db import transaction
 from kombu.exceptions import OperationalError
 
+from releases.database import AWAY
 from releases.models import Project
 from releases.public import address, coverage, current, facts, shelf
 from releases.public.formats import FORMATS
@@ -37,7 +38,12 @@ def every_page() -> None:
     coverage.extend()
     wanted = set(facts.public_projects().values_list("slug", flat=True))
     for slug in sorted(wanted):
-        page(slug)
+        try:
+            page(slug)
+        except AWAY:
+            raise
+        except Exception:  # one project's page must not keep the others from being written
+            log.exception("a public page cannot be written", slug=slug)
     for slug in set(shelf.slugs()) - wanted:
         shelf.remove(slug)
 

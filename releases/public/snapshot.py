@@ -1,9 +1,10 @@
 """Everything that a project's public page shows, as plain data. What isn't here can't be shown, nor leak."""
 
+import re
 from datetime import date, datetime
-from typing import Literal
+from typing import Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 ServiceState = Literal["up", "maintenance", "down", "unmeasured"]
 DayState = Literal["up", "planned", "down", "none"]
@@ -11,8 +12,19 @@ NoticeState = Literal["scheduled", "in_progress", "verifying", "done", "cancelle
 NoticeKind = Literal["deploy", "rollback", "gpu", "maintenance", "incident"]
 
 
+# No XML may hold these, so a feed with one of them could not be written.
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
+
 class _Plain(BaseModel):
     model_config = ConfigDict(frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _printable(cls, value: Any) -> Any:
+        if isinstance(value, list):
+            return [_CONTROLS.sub("", one) if isinstance(one, str) else one for one in value]
+        return _CONTROLS.sub("", value) if isinstance(value, str) else value
 
 
 class Words(_Plain):

@@ -16,7 +16,7 @@ SECONDS = 3.0  # for each connection
 def does(target: Target) -> list[Does]:
     """The connections that are tried."""
     assert target.host is not None  # noqa: S101 - targets are hosts
-    ports = looks_of(target.host).ports
+    ports = [*looks_of(target.host).ports, target.host.port]  # the last one tells whether the host is there at all
     return [Does("controller", Said(f"TCP connect {target.host.address}:{port} ({SECONDS:g} s)")) for port in ports]
 
 
@@ -35,9 +35,15 @@ def look(target: Target, _ways: Ways) -> Finding:
             say(_("The host is this server itself, so how it looks from outside can't be seen from here.")),
             say(_("Have a firewall let nobody else reach its database port.")),
         )
+    if not looks_of(target.host).ports:
+        return not_known(say(_("No database port is named for this host.")))
     answers = {port: _tried(str(address), port) for port in looks_of(target.host).ports}
-    seen = [line(f"{address}:{port}", said) for port, (_is_open, said) in answers.items()]
-    return _judged([port for port, (is_open, _said) in answers.items() if is_open], seen, is_public(address))
+    seen = [line(f"{address}:{port}", said) for port, (_answered, said) in answers.items()]
+    if not any(answered for answered, _said in answers.values()) and not _tried(str(address), target.host.port)[0]:
+        raise CannotLook(say(_("%(address)s answers on no port, so it says nothing about its database."), address=name))
+    return _judged(
+        [port for port, (answered, _said) in answers.items() if answered == "open"], seen, is_public(address)
+    )
 
 
 def _judged(opened: list[int], seen: list[Line], public: bool) -> Finding:
@@ -57,14 +63,15 @@ def _judged(opened: list[int], seen: list[Line], public: bool) -> Finding:
     )
 
 
-def _tried(address: str, port: int) -> tuple[bool, Said]:
+def _tried(address: str, port: int) -> tuple[str, Said]:
+    """What came back, "" for nothing, and the same in words."""
     try:
         with socket.create_connection((address, port), SECONDS):
-            return True, say(_("takes connections"))
+            return "open", say(_("takes connections"))
     except ConnectionRefusedError:
-        return False, say(_("refuses connections"))
+        return "closed", say(_("refuses connections"))
     except TimeoutError:
-        return False, say(_("does not answer"))
+        return "", say(_("does not answer"))
     except OSError as error:
         raise CannotLook(say(_("%(address)s can't be reached: %(why)s."), address=address, why=error)) from error
 

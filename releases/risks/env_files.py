@@ -20,9 +20,9 @@ def text(looks: HostLooks) -> str:
     return (
         f"{named}find {words(looks.folders)} -xdev -maxdepth {DEPTH}"
         " \\( -name node_modules -o -name .git -o -name .next \\) -prune"
-        " -o -type f \\( -name .env -o -name '.env.*' -o -name '*.env' \\)"
+        " -o \\( -type f -o -type l \\) \\( -name .env -o -name '.env.*' -o -name '*.env' \\)"
         " ! -name '*.example' ! -name '*.sample' ! -name '*.template'"
-        f" -exec stat -c '%a %U:%G %n' {{}} + 2>&1 | head -n {MOST}\n"
+        f" -exec stat -L -c '%a %U:%G %n' {{}} + 2>&1 | head -n {MOST}\n"
     )
 
 
@@ -43,6 +43,12 @@ def look(target: Target, ways: Ways) -> Finding:
     if problems:
         return not_known(
             say(_("Not everything could be read: %(what)s"), what=problems[0][:200]),
+            say(_("Correct the folders and files of the host's checks, or let the login read them.")),
+            *seen,
+        )
+    if len(said) >= MOST:
+        return not_known(
+            say(_("There are more files than are looked at (%(n)s)."), n=MOST),
             say(_("Correct the folders and files of the host's checks, or let the login read them.")),
             *seen,
         )

@@ -51,6 +51,8 @@ def look(target: Target, ways: Ways) -> Finding:
         return risk(said, mend, *seen)
     if share >= WARN:
         return warning(said, mend, *seen)
+    if len(found) == 1 and not hidden:
+        raise CannotLook(say(_("The host named no process.")))
     if hidden:
         why = say(_("Without sudo only one's own processes can be seen; hidden: %(n)s."), n=hidden)
         return not_known(

@@ -7,6 +7,7 @@ import httpx
 from django.utils.translation import gettext_lazy as _
 
 from releases.probes.addresses import Endpoint
+from releases.probes.http import failure
 from releases.risks.finding import CannotLook, Check, Does, Finding, Said, Target, line, ok, risk, say, warning
 from releases.risks.ways import Ways
 from releases.risks.webs import SECONDS, resolved, servers
@@ -35,9 +36,9 @@ def look(target: Target, _ways: Ways) -> Finding:
     place = resolved(url, target.environment)
     try:
         answer = asyncio.run(_asked(url, place))
-    except (httpx.ConnectError, ConnectionRefusedError) as error:
-        return ok(say(_("Nothing answers without encryption at %(url)s."), url=url), line(url, error))
     except (httpx.HTTPError, TimeoutError, OSError) as error:
+        if failure(error) == (False, "refused"):  # no way there, or no answer, would say nothing about the port
+            return ok(say(_("Nothing answers without encryption at %(url)s."), url=url), line(url, error))
         why = str(error) or type(error).__name__
         raise CannotLook(say(_("%(url)s could not be asked: %(why)s."), url=url, why=why)) from error
     goes = answer.headers.get("location", "")

@@ -4,12 +4,24 @@ import structlog
 from django.utils.translation import gettext_lazy as _
 
 from releases.database import AWAY
+from releases.models import Project
 from releases.risks import consent
 from releases.risks.finding import CannotLook, Check, Finding, Target, not_known, say
 from releases.risks.ways import SECONDS, Ways
 
 PATIENCE = SECONDS  # for the answer of a host to one check
 log = structlog.get_logger(__name__)
+
+
+def targets(check: Check, project: Project) -> list[Target] | None:
+    """What the check looks at; None where that itself broke. Raises only when the database is away."""
+    try:
+        return list(check.targets(project))
+    except AWAY:
+        raise
+    except Exception:
+        log.exception("check broke", check=check.kind, target="")
+        return None
 
 
 def look(check: Check, target: Target, ways: Ways) -> Finding:
@@ -25,7 +37,12 @@ def look(check: Check, target: Target, ways: Ways) -> Finding:
     except Exception as error:
         # Our own fault must read as not known, and must not keep other checks from looking.
         log.exception("check broke", check=check.kind, target=target.key)
-        return not_known(say(_("The check itself broke: %(what)s"), what=type(error).__name__))
+        return broke(type(error).__name__)
+
+
+def broke(what: str) -> Finding:
+    """What a check that has a fault of its own found."""
+    return not_known(say(_("The check itself broke: %(what)s"), what=what))
 
 
 def _not_allowed(target: Target) -> Finding:

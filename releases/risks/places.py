@@ -1,11 +1,13 @@
 """What checks look at: hosts, environments, the project itself."""
 
 from collections.abc import Callable, Iterable
+from hashlib import sha256
 from typing import Any, Final
 
 from releases.models import Environment, Host, Project
 from releases.risks.finding import Target
 
+LONGEST: Final = 200  # characters of a key, as in Risk.target
 PARTS: Final = ("runbook", "rollback_runbook", "project")
 
 
@@ -35,7 +37,12 @@ def of_environment(environment: Environment, subject: Any = None, key: str = "",
     """One environment, or one thing in it."""
     shown = f"{environment.name} · {name}" if name else environment.name
     more = f" {key}" if key else ""
-    return Target(f"environment {environment.pk}{more}", shown, environment.project, environment, None, subject)
+    return Target(_short(f"environment {environment.pk}{more}"), shown, environment.project, environment, None, subject)
+
+
+def _short(key: str) -> str:
+    """As a row can keep it; a long one ends in what tells it from others."""
+    return key if len(key) <= LONGEST else f"{key[: LONGEST - 17]} {sha256(key.encode()).hexdigest()[:16]}"
 
 
 def whole(project: Project) -> list[Target]:

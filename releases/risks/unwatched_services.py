@@ -3,7 +3,7 @@
 from django.utils.translation import gettext_lazy as _
 
 from releases.models import Service
-from releases.risks.finding import Check, Finding, Target, line, ok, records, say, warning
+from releases.risks.finding import Check, Finding, Target, line, not_known, ok, records, say, warning
 from releases.risks.places import production
 from releases.risks.ways import Ways
 
@@ -17,6 +17,8 @@ def look(target: Target, _ways: Ways) -> Finding:
     services = list(target.project.services.filter(kind__in=ASKED))
     blind = [service for service in services if service.pk not in watched]
     seen = [line(one.name, _("not watched") if one in blind else _("watched")) for one in services]
+    if not services:
+        return not_known(say(_("The project has no backend and no frontend that could be watched.")), None, *seen)
     if blind:
         return warning(
             say(_("Nothing watches: %(names)s."), names=", ".join(service.name for service in blind)),

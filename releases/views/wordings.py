@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any, Final
 
-from django import forms
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse

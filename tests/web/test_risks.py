@@ -1,18 +1,21 @@
 """Risks: the eight views, one risk, presses, a host's switch, and constant queries."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.test import Client
 from django.utils.translation import gettext_lazy as _
 
+from releases import markdown
 from releases.audit import Actor
 from releases.engine import clock, host_looks, risk_rounds, risks
 from releases.engine.errors import Conflict, EngineError
-from releases.models import AuditEvent, Delivery, Host, HostLooks, Membership, Risk, RiskEvent, RiskRound
+from releases.models import AuditEvent, Host, HostLooks, Membership, Notice, Risk, RiskEvent, RiskRound
 from releases.risks import consent
 from releases.risks.finding import Finding, Target, not_known, ok, risk, say, warning
+from releases.risks.places import of_environment
 from releases.risks.registry import all_checks, by_kind
 from releases.risks.seed import VIEW_OF, VIEWS
 from releases.views.blocks.risks import BLOCKS
@@ -62,19 +65,6 @@ def test_a_risk_opens_and_only_the_check_mends_it(world: World) -> None:
     assert list(events.values_list("action", flat=True)) == ["risk.open", "risk.mend", "risk.open"]
 
 
-def test_the_team_is_told_once_when_a_risk_opens(world: World) -> None:
-    listening = channel(world, events=["team"], audience="team")
-    channel(world, "users", events=["team"], audience="users")
-    channel(world, "deaf", events=["done"], audience="team")
-    row = keep(world, BAD)
-    keep(world, BAD)
-    told = Delivery.objects.get()
-    assert told.channel == listening
-    assert (told.notice.event, told.notice.link) == ("risk", f"/risks/{row.pk}/")
-    assert told.notice.subject_en.startswith("Moyeobab: a risk is open: ")
-    assert "운영 x" in told.notice.text_ko and "one machine" in told.notice.text_en
-
-
 def test_what_is_in_order_or_not_known_at_first_is_no_risk(world: World) -> None:
     assert keep(world, GOOD, key="a").state == "clear"
     assert keep(world, UNKNOWN, key="b").state == "clear"
@@ -104,6 +94,50 @@ def test_an_acceptance_needs_a_reason_and_a_day_and_ends(world: World) -> None:
     row.refresh_from_db()
     assert (row.state, row.accepted_because, row.accepted_until) == ("open", "", None)
     assert kinds(row) == ["opened", "accepted", "worsened", "accepted", "expired"]
+
+
+def test_what_got_worse_while_nobody_could_look_was_not_accepted(world: World) -> None:
+    row = keep(world, WARN)
+    risks.accept(row, world.requester, Actor(world.requester), clock.now() + timedelta(days=1), "few users yet")
+    assert keep(world, UNKNOWN).state == "accepted"
+    assert keep(world, BAD).state == "open"
+
+
+def test_the_team_is_told_of_a_risk_that_opens_after_the_first_round(world: World) -> None:
+    team, users = channel(world), channel(world, "users", audience="users")
+    keep(world, BAD, key="a")
+    assert not Notice.objects.exists()
+    RiskRound.objects.create(project=world.project, ended_at=clock.now())
+    quoted = risk(say("it said <b>*no*</b>"), say(_("none")))
+    row = keep(world, quoted, key="b")
+    keep(world, quoted, key="b")
+    notice = Notice.objects.get()
+    assert notice.subject_en == "[Risk] Single machine: 운영 b" and notice.subject_ko.startswith("[위험]")
+    assert notice.link == f"/risks/{row.pk}/"
+    assert "<b>" not in markdown.render(notice.text_en) and "<em>" not in markdown.render(notice.text_en)
+    assert [one.channel for one in notice.deliveries.all()] == [team] and users.deliveries.count() == 0
+
+
+def test_a_check_that_cannot_say_what_to_look_at_stops_no_round_and_is_not_green(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_project: object) -> list[Target]:
+        raise ValueError
+
+    check = by_kind()["single_host"]
+    row = keep(world, GOOD)
+    checks = (replace(check, targets=broken), by_kind()["superusers"])
+    for module in (risk_rounds, risks):
+        monkeypatch.setattr(module, "all_checks", lambda: checks)
+    assert risk_rounds.look(world.project, clock.now())
+    row.refresh_from_db()
+    assert (row.seen, row.is_gone) == ("not_known", False)
+    assert Risk.objects.filter(kind="superusers").exists()
+
+
+def test_a_long_address_can_be_kept(world: World) -> None:
+    one, other = (of_environment(world.environment, key="a" * 300 + end) for end in "xy")
+    assert len(one.key) <= 200 and one.key != other.key
 
 
 def test_what_is_gone_is_closed_and_comes_back(world: World) -> None:
@@ -263,16 +297,6 @@ def test_the_block_counts_by_view(world: World) -> None:
     found = {one["view"].key: one["worst"] for one in context["views"]}
     assert found["availability"]["n"] == 1 and found["availability"]["shape"] == "failed"
     assert found["cost"] is None
-
-
-def test_the_block_of_one_view_shows_the_seeds_rows_with_what_their_checks_see(world: World) -> None:
-    assert [name for name in BLOCKS if name != "risks"] == [f"risks_{number}" for number in range(1, 9)]
-    keep(world, BAD)
-    own = by_kind()["single_host"].rows[0]
-    rows = {one["row"].key: one for one in BLOCKS["risks_2"].context(world.project)["rows"]}
-    assert list(rows) == [row.key for row in VIEWS[1].rows]
-    assert [(count["shape"], count["n"]) for count in rows[own]["counts"]] == [("failed", 1)]
-    assert not any(one["counts"] for one in BLOCKS["risks_7"].context(world.project)["rows"])
 
 
 def test_a_host_with_risks_can_be_removed(world: World) -> None:

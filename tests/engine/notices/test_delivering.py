@@ -93,6 +93,25 @@ def test_a_channel_is_told_in_order_even_when_the_first_fails(world: World, webh
     assert webhook.titles == ["one English", "two English", "three English"]
 
 
+def test_what_the_receiver_keeps_refusing_holds_up_later_ones_for_a_few_attempts_only(
+    world: World, webhook: Webhook, listen: Listen
+) -> None:
+    listen(world.project, webhook.address)
+    webhook.answers = [400] * delivering.HOLDS
+    for word in ("one", "two", "three"):
+        put(world, word)
+    for _attempt in range(delivering.HOLDS):
+        assert webhook.titles == []
+        Delivery.objects.filter(attempts__gt=0).update(next_at=timezone.now())
+        delivering.deliver_due()
+    assert webhook.titles == ["two English", "three English"]
+    refused = Delivery.objects.get(state="pending")
+    assert refused.attempts == delivering.HOLDS
+    Delivery.objects.update(next_at=timezone.now())
+    delivering.deliver_due()
+    assert webhook.titles == ["two English", "three English", "one English"]
+
+
 def test_one_channel_that_is_away_holds_up_no_other(world: World, webhook: Webhook, listen: Listen) -> None:
     listen(world.project, "json://127.0.0.1:9/nobody")
     listen(world.project, webhook.address, language="ko")

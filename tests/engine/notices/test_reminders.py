@@ -9,6 +9,7 @@ from django.utils import timezone
 from releases.audit import Actor
 from releases.engine import announcements, announcing, clock
 from releases.engine.announcements import Wish
+from releases.engine.errors import Conflict
 from releases.models import Announcement, Deployment, Notice, Step
 from releases.notices import states
 from releases.notices.shipped import SHIPPED, Words
@@ -60,6 +61,21 @@ def test_another_time_is_told_and_reminded_of_anew(world: World) -> None:
     assert row.reminded_at is None
     assert announcing.remind_due(later - timedelta(minutes=9)) == 1
     assert told(row) == ["scheduled", "reminder", "postponed", "reminder"]
+
+
+def test_what_somebody_else_said_meanwhile_is_not_undone(world: World) -> None:
+    row = announce(world, timedelta(hours=1))
+    stale = Announcement.objects.get(pk=row.pk)
+    actor = Actor(world.requester)
+    begins = row.starts_at
+    assert begins
+    announcements.edit(row, wish(begins, "in_progress"), actor, tell=False)
+    announcements.edit(row, wish(begins, "verifying"), actor, tell=False)
+    told_before = told(row)
+    with pytest.raises(Conflict):
+        announcements.edit(stale, wish(begins, "in_progress"), actor, tell=False)
+    row.refresh_from_db()
+    assert row.state == "verifying" and row.ended_at and told(row) == told_before
 
 
 def test_what_was_called_off_is_not_reminded_of(world: World) -> None:

@@ -10,6 +10,8 @@ import pytest
 from django.conf import LazySettings
 
 from releases.models import Host, HostLooks
+from releases.risks import database_port, env_files
+from releases.risks.finding import Said, say
 from tests.engine.risks.looks import look, seen, switch_on, told
 from tests.engine.sshd import Sshd
 from tests.engine.stage import start_host
@@ -126,6 +128,39 @@ def test_a_port_of_this_server_itself_says_nothing(world: World) -> None:
     switch_on(world.host)
     found = look("database_port", world.project)
     assert found.seen == "not_known" and "metadata" in told(found)
+
+
+@pytest.mark.parametrize("silent", [{5432}, {5432, 22}])
+def test_a_host_that_answers_on_no_port_is_never_green(
+    world: World, monkeypatch: pytest.MonkeyPatch, silent: set[int]
+) -> None:
+    def tried(_address: str, port: int) -> tuple[str, Said]:
+        return ("" if port in silent else "closed"), say("as it was")
+
+    monkeypatch.setattr(database_port, "_tried", tried)
+    Host.objects.update(address="192.0.2.1", port=22)
+    switch_on(Host.objects.get())
+    assert seen("database_port", world.project) == ("not_known" if 22 in silent else "ok")
+    switch_on(Host.objects.get(), ports=[])
+    assert seen("database_port", world.project) == "not_known"
+
+
+def test_a_link_to_an_env_file_and_a_long_list_are_not_passed_over(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = tmp_path / "app"
+    app.mkdir()
+    kept = tmp_path / "kept"
+    kept.write_text("KEY=1")
+    kept.chmod(0o644)
+    (app / ".env").symlink_to(kept)
+    switch_on(world.host, folders=[str(app)])
+    assert seen("env_files", world.project) == "risk"
+    kept.chmod(0o600)
+    assert seen("env_files", world.project) == "ok"
+    monkeypatch.setattr(env_files, "MOST", 1)
+    switch_on(world.host, folders=[str(app)])
+    assert seen("env_files", world.project) == "not_known"
 
 
 def test_without_systemd_units_are_not_known(world: World) -> None:

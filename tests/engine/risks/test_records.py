@@ -137,6 +137,11 @@ def test_services_that_nobody_watches_and_slow_ones(world: World) -> None:
     probe = Probe.objects.create(environment=world.environment, service=service, url="http://192.0.2.1/health")
     assert seen("unwatched_services", world.project) == "ok"
     assert seen("slow_answers", world.project) == "not_known"
+    kind, service.kind = service.kind, "database"
+    service.save()
+    assert seen("unwatched_services", world.project) == "not_known"  # there is nothing to watch
+    service.kind = kind
+    service.save()
     now = clock.now()
     rows = [ProbeResult(probe=probe, at=now, ok=True, milliseconds=80) for _ in range(100)]
     ProbeResult.objects.bulk_create(rows)

@@ -1,5 +1,7 @@
 """Checks of what is reached from this server: certificates, redirects, open AI endpoints; on real sockets."""
 
+import errno
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -9,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -16,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from releases.models import GpuAccount, GpuSettings, Host, Probe, Variable
+from releases.risks import https_redirect
 from tests.engine.risks.looks import look, seen, targets, told
 from tests.factories import World, make_world
 
@@ -163,6 +167,25 @@ def test_a_redirect_to_https(world: World, serve: Serve) -> None:
     Host.objects.update(address="localhost.localdomain")
     ask_at(world, f"http://127.0.0.1:{serve()}/health")
     assert seen("https_redirect", world.project) == "not_known"  # no host of the project
+
+
+def test_no_way_there_is_not_the_same_as_nothing_there(
+    world: World, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask_at(world, f"http://127.0.0.1:{serve()}/health")
+
+    async def no_route(*_arguments: object) -> httpx.Response:
+        raise httpx.ConnectError("no route") from OSError(errno.EHOSTUNREACH, "No route to host")
+
+    monkeypatch.setattr(https_redirect, "_asked", no_route)
+    assert seen("https_redirect", world.project) == "not_known"
+
+
+def test_nothing_without_encryption_is_in_order(world: World) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and nobody listens
+        ask_at(world, f"http://127.0.0.1:{taken.getsockname()[1]}/health")
+        assert seen("https_redirect", world.project) == "ok"
 
 
 def test_each_server_is_one_target(world: World) -> None:
