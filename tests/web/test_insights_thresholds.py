@@ -227,6 +227,7 @@ def test_the_count_is_fetched_and_a_failure_keeps_the_last_good_one(reader: Clie
         (b"no json", 200, "json"),
         (b"{}", 200, "nowhere"),
         (b'{"data": {"users": [{"monthly": "many"}]}}', 200, "number"),
+        (b'{"data": {"users": [{"monthly": "\\u0000 \\ud800"}]}}', 200, "number"),
         (b'{"data": {"users": [{"monthly": -1}]}}', 200, "number"),
         (b'{"data": {"users": [{"monthly": 1.5}]}}', 200, "number"),
         (b'{"data": {"users": [{"monthly": Infinity}]}}', 200, "number"),
@@ -247,6 +248,14 @@ def test_the_count_is_fetched_and_a_failure_keeps_the_last_good_one(reader: Clie
     row.refresh_from_db()
     assert row.problem == ""
     assert thresholds.active_users(world.project).count == 7  # type: ignore[union-attr]
+
+
+def test_a_path_above_the_whole_answer_is_told(world: World, service: Any) -> None:
+    row = source(world, service, "`parent`")
+    service.body = b'{"users": 5}'
+    user_reports.fetch(world.project.pk)
+    row.refresh_from_db()
+    assert row.problem == "path:`parent`"
 
 
 def test_it_is_asked_once_a_day(world: World, service: Any) -> None:
