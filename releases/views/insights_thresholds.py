@@ -102,7 +102,7 @@ def page(request: HttpRequest) -> HttpResponse:
     """Every threshold of a project with how far it is, and what is to be done next."""
     rows = permissions.visible(Project, signed_in(request)).order_by("name", "pk")
     wanted = request.GET.get("project", "")
-    chosen = rows.filter(pk=int(wanted)).first() if wanted.isdigit() and len(wanted) < 10 else None
+    chosen = rows.filter(pk=int(wanted)).first() if wanted.isascii() and wanted.isdigit() and len(wanted) < 10 else None
     return _page(request, chosen or rows.first())
 
 
