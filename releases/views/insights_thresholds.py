@@ -6,6 +6,7 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
@@ -80,7 +81,7 @@ class ComplaintForm(forms.ModelForm[Complaint]):
     def clean_received_on(self) -> Any:
         """Not later than today."""
         day = self.cleaned_data["received_on"]
-        if day > clock.now().date():
+        if day > timezone.localdate():
             raise forms.ValidationError(_("Choose today or an earlier day."))
         return day
 
@@ -189,7 +190,7 @@ def _page(
             "may_manage": permissions.may(user, Need.MANAGE, project.pk),
             "users_form": UsersForm(),
             "source_form": SourceForm(instance=source),
-            "complaint_form": ComplaintForm(project, initial={"received_on": clock.now().date()}),
+            "complaint_form": ComplaintForm(project, initial={"received_on": timezone.localdate()}),
         }
     return render(request, "insights/thresholds.html", context | (forms_with_errors or {}), status=status)
 

@@ -11,6 +11,7 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from releases.engine import thresholds as watching
 from releases.engine import user_reports
@@ -28,6 +29,7 @@ from releases.models import (
     Threshold,
     ThresholdCrossing,
 )
+from releases.views.insights_thresholds import ComplaintForm
 from tests.factories import World, make_user, make_world
 from tests.web.insights_past import make_past
 from tests.web.test_insights_numbers import raw
@@ -168,6 +170,14 @@ def test_a_wrong_complaint_says_what_to_mend(reader: Client, world: World, chang
     assert answer.status_code == 422
     assert words in text_of(answer)
     assert not Complaint.objects.exists()
+
+
+@pytest.mark.parametrize("zone", ["Etc/GMT-14", "Etc/GMT+12"])  # at any hour, one of them has another day than UTC
+def test_today_is_the_readers(world: World, zone: str) -> None:
+    with timezone.override(zone):
+        today = timezone.localdate()
+        assert ComplaintForm(world.project, {"received_on": today, "text": "x"}).is_valid()
+        assert not ComplaintForm(world.project, {"received_on": today + timedelta(days=1), "text": "x"}).is_valid()
 
 
 def test_a_deployment_of_another_project_is_refused(reader: Client, world: World) -> None:
