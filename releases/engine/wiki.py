@@ -33,6 +33,7 @@ def create_page(
     Raises EngineError where the address is taken.
     """
     with transaction.atomic():
+        _one_at_a_time(project.pk)
         taken, title = _taken(project), texts.get("title_ko") or texts.get("title_en") or ""
         wanted = slug or unused(slug_of(title) or "page", taken)
         if wanted in taken:
@@ -84,6 +85,8 @@ def move_page(page: WikiPage, slug: str, parent: WikiPage | None, position: int,
     Raises EngineError where the address is taken or the page would come to stand below itself.
     """
     with transaction.atomic():
+        # Two moves that are right by themselves could put two pages below each other.
+        _one_at_a_time(page.project_id)
         held = _held(page)
         above = _parent_of(held.project, parent)
         if held.pk in above:
@@ -127,13 +130,15 @@ def unarchive_page(page: WikiPage, actor: Actor) -> None:
 def import_pages(project: Project, drafts: Sequence[Draft], actor: Actor) -> tuple[list[WikiPage], list[str]]:
     """Make a page of each draft, first as it was written, then with its live blocks; (made, titles that are there).
 
-    A page whose short name exists already is left as it is.
+    A page that has a draft's short name, or had it before it was moved, is left as it is.
     """
     made: list[WikiPage] = []
     there: list[str] = []
     with transaction.atomic():
-        Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-        known = {page.slug: page for page in project.wiki_pages.all()}
+        _one_at_a_time(project.pk)
+        # An address that a page had leads to that page: it was moved, not removed.
+        known = {old.slug: old.page for old in WikiRedirect.objects.filter(project=project).select_related("page")}
+        known |= {page.slug: page for page in project.wiki_pages.all()}
         for draft in drafts:
             if draft.slug in known:
                 there.append(draft.title)
@@ -160,6 +165,11 @@ def _import(project: Project, draft: Draft, known: Mapping[str, WikiPage], actor
         live = _("tables replaced by live ones: %s") % len(draft.replaced)
         _write(page, changes, live if draft.replaced else _("its English title"), actor)
     return page
+
+
+def _one_at_a_time(project: int) -> None:
+    """Until the transaction ends, nobody else changes which pages there are and where they stand."""
+    Project.objects.select_for_update(no_key=True).get(pk=project)
 
 
 def _held(page: WikiPage) -> WikiPage:

@@ -56,15 +56,18 @@ def count_in(body: bytes, path: str) -> int:
         found = [match.value for match in parsed(path).find(json.loads(body))]
     except (ValueError, RecursionError) as error:
         raise NotRead("json") from error
+    except (AssertionError, AttributeError, LookupError, TypeError) as error:  # such as the parent of the whole
+        raise NotRead(f"path:{path}") from error
     if not found:
         raise NotRead(f"nowhere:{path}")
     return _whole(found[0])
 
 
 def _whole(value: Any) -> int:
+    # In JSON's own letters: a zero byte or half a character in the answer could not be kept.
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not 0 <= value <= MOST_USERS or value != int(value):
-        raise NotRead(f"number:{str(value)[:60]}")
+        raise NotRead(f"number:{json.dumps(value)[:60]}")
     return int(value)
 
 

@@ -108,6 +108,8 @@ def _cpu(seen: Seen) -> Rule:
         return Rule("cpu", UNKNOWN, evidence=words.nothing_read())
     mean = sum(hour.cpu or 0.0 for hour in hours) / len(hours)
     at = min(hours[-1].hour + timedelta(hours=1), seen.now)
+    if seen.now - at > FRESH:
+        return Rule("cpu", UNKNOWN, mean, at, words.too_old())
     evidence = words.cpu(mean, len(hours))
     state = UNKNOWN if len(hours) < LEAST_HOURS else _above(mean, CPU_CLOSE, CPU)
     return Rule("cpu", state, mean, at, evidence)

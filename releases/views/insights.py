@@ -44,8 +44,8 @@ def deployments(request: HttpRequest) -> HttpResponse:
     if looked.scope is None or name not in sets.SETS:
         raise Http404
     rows = sets.SETS[name](looked.scope)
-    if (who := request.GET.get("who", "")).isdigit() and len(who) < 10:
-        rows = rows.filter(started_by=int(who))
+    if (who := _number(request.GET.get("who", ""))) is not None:
+        rows = rows.filter(started_by=who)
     return _list(request, rows, {"looked": looked, "scope": looked.scope, "title": SETS[name]})
 
 
@@ -53,10 +53,10 @@ def deployments(request: HttpRequest) -> HttpResponse:
 @member_required
 def threshold_deployments(request: HttpRequest) -> HttpResponse:
     """The deployments that a threshold counts."""
-    number, rule = request.GET.get("project", ""), request.GET.get("rule", "")
-    if not (number.isdigit() and len(number) < 10) or rule not in thresholds.DEPLOYMENTS:
+    number, rule = _number(request.GET.get("project", "")), request.GET.get("rule", "")
+    if number is None or rule not in thresholds.DEPLOYMENTS:
         raise Http404
-    project = permissions.get(Project, signed_in(request), Need.VIEW, pk=int(number))
+    project = permissions.get(Project, signed_in(request), Need.VIEW, pk=number)
     rows = thresholds.DEPLOYMENTS[rule](project, clock.now())
     return _list(request, rows, {"project": project, "title": RULES[rule]})
 
@@ -72,6 +72,11 @@ def outages(request: HttpRequest) -> HttpResponse:
     page = Paginator(rows.order_by("-started_at"), PAGE).get_page(request.GET.get("page"))
     context = {"page_obj": page, "looked": looked, "scope": looked.scope, "title": OUTAGES[name], "section": "insights"}
     return render(request, "insights/outages.html", context)
+
+
+def _number(text: str) -> int | None:
+    """A number of a row; `int` would stumble over digits such as ²."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def _list(request: HttpRequest, rows: QuerySet[Deployment], context: dict[str, Any]) -> HttpResponse:

@@ -94,7 +94,7 @@ def page(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     rows = permissions.visible(Project, user).order_by("name", "pk")
     wanted = request.GET.get("project", "")
-    chosen = rows.filter(pk=int(wanted)).first() if wanted.isdigit() and len(wanted) < 10 else None
+    chosen = rows.filter(pk=int(wanted)).first() if wanted.isascii() and wanted.isdigit() and len(wanted) < 10 else None
     project = chosen or rows.first()
     context: dict[str, Any] = {"project": project, "tab": "comparison", "section": "insights"}
     if project is not None:

@@ -6,6 +6,7 @@ from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_GET
@@ -80,7 +81,7 @@ class ComplaintForm(forms.ModelForm[Complaint]):
     def clean_received_on(self) -> Any:
         """Not later than today."""
         day = self.cleaned_data["received_on"]
-        if day > clock.now().date():
+        if day > timezone.localdate():
             raise forms.ValidationError(_("Choose today or an earlier day."))
         return day
 
@@ -102,7 +103,7 @@ def page(request: HttpRequest) -> HttpResponse:
     """Every threshold of a project with how far it is, and what is to be done next."""
     rows = permissions.visible(Project, signed_in(request)).order_by("name", "pk")
     wanted = request.GET.get("project", "")
-    chosen = rows.filter(pk=int(wanted)).first() if wanted.isdigit() and len(wanted) < 10 else None
+    chosen = rows.filter(pk=int(wanted)).first() if wanted.isascii() and wanted.isdigit() and len(wanted) < 10 else None
     return _page(request, chosen or rows.first())
 
 
@@ -189,7 +190,7 @@ def _page(
             "may_manage": permissions.may(user, Need.MANAGE, project.pk),
             "users_form": UsersForm(),
             "source_form": SourceForm(instance=source),
-            "complaint_form": ComplaintForm(project, initial={"received_on": clock.now().date()}),
+            "complaint_form": ComplaintForm(project, initial={"received_on": timezone.localdate()}),
         }
     return render(request, "insights/thresholds.html", context | (forms_with_errors or {}), status=status)
 

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_http_methods
 
 from releases import permissions
 from releases.engine import wiki as verbs
+from releases.models import WikiRedirect
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import done, once
 from releases.views.secret_fields import TICK, put_on_record
@@ -33,7 +34,8 @@ def import_pages(request: HttpRequest) -> HttpResponse:
     permissions.require(user, Need.MANAGE, project.pk)
     drafts = importing.split(text, seed.english(), name=_("Imported document"))
     if "make" not in request.POST:
-        there = set(project.wiki_pages.values_list("slug", flat=True))
+        old = WikiRedirect.objects.filter(project=project).values_list("slug", flat=True)
+        there = {*project.wiki_pages.values_list("slug", flat=True), *old}
         context = {"drafts": drafts, "there": there, "project": project, "document": text}
         context["tick"] = TICK if form.insisted else ""
         return render(request, "releases/wiki/import_preview.html", context)

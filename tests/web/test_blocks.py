@@ -19,6 +19,7 @@ from releases.models import (
     Project,
     Runbook,
     Step,
+    User,
 )
 from releases.runbooks import loader
 from releases.views.blocks import blocks
@@ -122,6 +123,8 @@ def test_rules_of_deployments_are_those_of_the_environment(world: World) -> None
     assert "2 people 김민준, 이서연" in text
     assert "Wednesday 02:00-03:00" in text
     assert "0.2 a week" in text
+    User.objects.filter(pk=world.approver.pk).update(is_active=False)  # who left deploys no more
+    assert "1 person" in shown("deploy_rules", world.project, "en")
 
 
 def test_the_checklist_is_the_runbooks(seeded: World) -> None:

@@ -219,3 +219,18 @@ def test_the_goal_is_judged_by_what_was_measured(reader: Client, world: World) -
 def _median_minutes(words: str) -> float:
     parts = [float(part) for part in words.split(":")]
     return parts[0] + parts[1] / 60 if len(parts) == 2 else 60.0
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/insights/thresholds?project=²", 200),
+        ("/insights/comparison?project=²", 200),
+        ("/insights/deployments?set=started&who=²", 200),
+        ("/insights/thresholds/deployments?rule=deploys&project=²", 404),
+    ],
+)
+def test_digits_that_are_no_number_break_no_page(client: Client, world: World, path: str, status: int) -> None:
+    """`"²".isdigit()` is true, and `int("²")` an error."""
+    client.force_login(world.requester)
+    assert client.get(path).status_code == status

@@ -11,6 +11,7 @@ import pytest
 from django.conf import LazySettings
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 
 from releases.engine import thresholds as watching
 from releases.engine import user_reports
@@ -29,6 +30,7 @@ from releases.models import (
     Threshold,
     ThresholdCrossing,
 )
+from releases.views.insights_thresholds import ComplaintForm
 from tests.factories import World, make_user, make_world
 from tests.web.insights_past import make_past
 from tests.web.notices import channel
@@ -183,6 +185,14 @@ def test_a_wrong_complaint_says_what_to_mend(reader: Client, world: World, chang
     assert not Complaint.objects.exists()
 
 
+@pytest.mark.parametrize("zone", ["Etc/GMT-14", "Etc/GMT+12"])  # at any hour, one of them has another day than UTC
+def test_today_is_the_readers(world: World, zone: str) -> None:
+    with timezone.override(zone):
+        today = timezone.localdate()
+        assert ComplaintForm(world.project, {"received_on": today, "text": "x"}).is_valid()
+        assert not ComplaintForm(world.project, {"received_on": today + timedelta(days=1), "text": "x"}).is_valid()
+
+
 def test_a_deployment_of_another_project_is_refused(reader: Client, world: World) -> None:
     other = make_world()
     row = other.draft()
@@ -240,6 +250,7 @@ def test_the_count_is_fetched_and_a_failure_keeps_the_last_good_one(reader: Clie
         (b"no json", 200, "json"),
         (b"{}", 200, "nowhere"),
         (b'{"data": {"users": [{"monthly": "many"}]}}', 200, "number"),
+        (b'{"data": {"users": [{"monthly": "\\u0000 \\ud800"}]}}', 200, "number"),
         (b'{"data": {"users": [{"monthly": -1}]}}', 200, "number"),
         (b'{"data": {"users": [{"monthly": 1.5}]}}', 200, "number"),
         (b'{"data": {"users": [{"monthly": Infinity}]}}', 200, "number"),
@@ -260,6 +271,14 @@ def test_the_count_is_fetched_and_a_failure_keeps_the_last_good_one(reader: Clie
     row.refresh_from_db()
     assert row.problem == ""
     assert thresholds.active_users(world.project).count == 7  # type: ignore[union-attr]
+
+
+def test_a_path_above_the_whole_answer_is_told(world: World, service: Any) -> None:
+    row = source(world, service, "`parent`")
+    service.body = b'{"users": 5}'
+    user_reports.fetch(world.project.pk)
+    row.refresh_from_db()
+    assert row.problem == "path:`parent`"
 
 
 def test_it_is_asked_once_a_day(world: World, service: Any) -> None:

@@ -241,6 +241,19 @@ def test_a_document_is_previewed_and_imported(client: Client, world: World) -> N
     assert WikiPage.objects.count() == 2
 
 
+def test_an_import_leaves_a_page_alone_that_was_moved(client: Client, world: World) -> None:
+    """Its old address goes on leading to it; another page there would stand in the way."""
+    values = {"project": world.project.pk, "text": "# Rollback\n\nGo back.\n"}
+    client.post("/wiki/import", {**values, "make": "1"})
+    page = WikiPage.objects.get()
+    client.post(f"/wiki/{page.pk}/move", {"slug": "way-back", "position": "0"})
+    assert "exists already" in client.post("/wiki/import", values).content.decode()
+    client.post("/wiki/import", {**values, "make": "1"})
+    assert WikiPage.objects.get() == page
+    answer = client.get(f"/projects/{world.project.pk}/wiki/rollback/")
+    assert answer["Location"].endswith("/wiki/way-back/")
+
+
 def test_an_import_needs_a_text_that_can_be_read(client: Client, world: World) -> None:
     for values in ({}, {"text": "a\0b"}, {"text": "   "}):
         answer = client.post("/wiki/import", {"project": world.project.pk, **values})

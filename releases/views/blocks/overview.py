@@ -94,8 +94,8 @@ def _average(seconds: float | None) -> str:
 
 
 def _people(project: Project) -> tuple[str, str]:
-    rows = Membership.objects.filter(project=project, can_operate=True).select_related("user").order_by("pk")
-    names = [str(row.user) for row in rows]
+    rows = Membership.objects.filter(project=project, can_operate=True, user__is_active=True)
+    names = [str(row.user) for row in rows.select_related("user").order_by("pk")]
     return ngettext("%s person", "%s people", len(names)) % len(names), ", ".join(names[:6])
 
 

@@ -86,6 +86,10 @@ def test_a_week_of_cpu(cpu: float, count: int, state: str) -> None:
     assert rules(hours=hours(cpu, count))["cpu"].state == state
 
 
+def test_a_week_that_ended_long_ago_tells_nothing_about_now() -> None:
+    assert rules(hours=hours(10, until=NOW - timedelta(days=2)))["cpu"].state == UNKNOWN
+
+
 def test_hours_without_a_figure_do_not_count_as_idle() -> None:
     assert rules(hours=hours(None))["cpu"].state == UNKNOWN
     assert rules(hours=[*hours(None, 84), *hours(80, 84)])["cpu"].value == 80
