@@ -2,9 +2,9 @@
 
 from typing import Final
 
-from releases.audit import Actor
+from releases.audit import THE_SYSTEM
 from releases.engine import wiki as verbs
-from releases.models import Project, User
+from releases.models import Project
 from releases.wiki import importing, seed
 
 ON_CALL: Final = (
@@ -73,7 +73,6 @@ def load(project: Project) -> None:
     """Make the pages where the project has none yet."""
     if project.wiki_pages.exists():
         return
-    writer = Actor(User.objects.filter(memberships__project=project, memberships__can_manage=True).first())
-    verbs.import_pages(project, importing.split(seed.document(), seed.english()), writer)
+    verbs.import_pages(project, importing.split(seed.document(), seed.english()), THE_SYSTEM)
     for texts, kind in (ON_CALL, GLOSSARY):
-        verbs.create_page(project, texts, "", None, kind, writer)
+        verbs.create_page(project, texts, "", None, kind, THE_SYSTEM)

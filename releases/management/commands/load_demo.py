@@ -12,7 +12,6 @@ from releases.demo import (
     costs,
     database,
     gpu,
-    insights,
     notices,
     people,
     project,
@@ -47,7 +46,6 @@ class Command(BaseCommand):
             shipped.load(loaded, host, workspace)
             public.load(loaded, with_measurements=options["past"])
             gpu.load(loaded, host, project.gpu_runbooks(loaded), data)
-            insights.load(loaded)
             costs.load(loaded, host)
             wiki.load(loaded)
             notices.load(loaded)
