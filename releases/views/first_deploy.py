@@ -104,9 +104,10 @@ def _rehearsal(user: User, project: Project) -> Item:
 
 
 def for_dashboard(user: User) -> dict[str, Any] | None:
-    """The way in that a person has not finished nor put away; None where there is none."""
-    open_ones = Membership.objects.filter(user=user, onboarding_closed_at=None).select_related("project")
-    membership = open_ones.order_by("-pk").first()
+    """The way in that a person has not finished nor put away; None where there is none, or they may only look."""
+    deploying = Q(can_operate=True) | Q(can_approve=True)
+    open_ones = Membership.objects.filter(deploying, user=user, onboarding_closed_at=None)
+    membership = open_ones.select_related("project").order_by("-pk").first()
     if membership is None:
         return None
     found = items(user, membership.project)

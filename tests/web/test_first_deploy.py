@@ -7,7 +7,7 @@ from django.utils import timezone, translation
 from releases.audit import Actor
 from releases.engine import consent
 from releases.models import AuditEvent, Deployment, Environment, Host, Membership, Reading, Runbook
-from releases.views.first_deploy import items
+from releases.views.first_deploy import for_dashboard, items
 from tests.factories import SIMPLE_RUNBOOK, World, make_user, save_version
 
 
@@ -103,3 +103,11 @@ def test_queries_do_not_grow_with_projects_and_deployments(
         world.draft()
     with django_assert_max_num_queries(len(one.captured_queries)):
         client.get(address)
+
+
+def test_a_viewers_dashboard_offers_no_way_to_a_deployment(world: World) -> None:
+    viewer = make_user(f"looks-{world.project.slug}")
+    Membership.objects.create(project=world.project, user=viewer)
+    assert for_dashboard(viewer) is None
+    Membership.objects.filter(user=viewer).update(can_approve=True)
+    assert for_dashboard(viewer) is not None
