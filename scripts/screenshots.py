@@ -29,6 +29,19 @@ LOOKS = [
 HEIGHTS = {1440: 1100, 390: 844}
 TALL = {"deployment-running", "deployment-succeeded", "deployment-failed", "plan"}  # worth more than one screen
 TALLEST = {1440: 1300, 390: 1300}
+PAGES = {
+    "dashboard": "/",
+    "history": "/history/",
+    "announcements": "/announcements/demo/",
+    "insights": "/insights/",
+    "thresholds": "/insights/thresholds",
+    "comparison": "/insights/comparison",
+    "costs": "/projects/1/costs",
+    "risks": "/risks/",
+    "wiki": "/wiki/",
+    "wiki-procedure": "/projects/1/wiki/2-3-상세-배포-절차/",
+    "search": "/search/?q=롤백",
+}
 START = '      command: "{demo_bin}/service start backend"\n'
 SLOW_START = "      command: |\n        {demo_bin}/service start backend\n        {demo_bin}/warm-up\n"
 LIMIT = '    check: "{demo_bin}/service status backend"\n'
@@ -103,7 +116,7 @@ def main(wanted: set[str]) -> None:
         failing(camera, admin, minjun, seoyeon, shipped)
         write_runbook(admin, shipped)
         camera.take("plan", f"/deployments/{half_ready(minjun, admin)}/", ".planned")
-        for name, path in {"dashboard": "/", "history": "/history/", "announcements": "/announcements/demo/"}.items():
+        for name, path in PAGES.items():
             camera.take(name, path)
         camera.take("host", "/hosts/1/")
         camera.take("runbook-editor", "/runbooks/2/edit", ".gutter span")
