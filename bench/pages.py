@@ -55,6 +55,11 @@ def addresses(past: Past) -> dict[str, str]:
         "search, one kind": "/search/?q=refused&kind=steps",
         "search, nothing": "/search/?q=unheard-of",
         "a wiki page": past.wiki,
+        "costs": past.wiki.split("/wiki/")[0] + "/costs",
+        "capacity": "/capacity/",
+        "risks": "/risks/",
+        "announcements": "/notices/",
+        "public page": f"/announcements/{past.slug}/",
     }
 
 

@@ -81,6 +81,7 @@ class Past:
     environment: int
     runbook: int
     wiki: str
+    slug: str
 
 
 def make_past() -> Past:
@@ -102,7 +103,9 @@ def make_past() -> Past:
         cursor.execute("UPDATE releases_audithead SET sequence = (SELECT max(sequence) FROM releases_auditevent)")
         cursor.execute(_REASONS)
         cursor.execute("ANALYZE")
-    return Past(world.requester, newest, release, world.environment.pk, world.runbook.pk, _wiki(world))
+    return Past(
+        world.requester, newest, release, world.environment.pk, world.runbook.pk, _wiki(world), world.project.slug
+    )
 
 
 def _wiki(world: World) -> str:
