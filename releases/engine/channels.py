@@ -3,7 +3,6 @@
 from typing import Any, Final
 
 from django.db import transaction
-from django.utils import translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop
 
@@ -12,8 +11,8 @@ from releases.audit import Actor
 from releases.engine import clock
 from releases.engine.errors import Conflict
 from releases.models import Channel, Delivery, Event
+from releases.models.choices import in_each_language
 from releases.notices import outbox
-from releases.notices.wording import LANGUAGES
 
 KEPT: Final = ("name", "language", "audience", "events", "enabled")
 _SUBJECT: Final = gettext_lazy("Test message of %(project)s")
@@ -50,11 +49,8 @@ def send_test(channel: Channel, actor: Actor) -> None:
     """Put a test message into the outbox for this channel alone; the delivery log shows what became of it."""
     if channel.removed_at is not None:
         raise Conflict(_("The channel was removed, and its address with it."))
-    subject, text = {}, {}
     words: dict[str, Any] = {"project": channel.project, "channel": channel, "person": actor.name}
-    for language in LANGUAGES:
-        with translation.override(language):
-            subject[language], text[language] = str(_SUBJECT) % words, str(_TEXT) % words
+    subject, text = in_each_language(lambda: str(_SUBJECT) % words), in_each_language(lambda: str(_TEXT) % words)
     with transaction.atomic():
         outbox.put_to(channel, Event.TEST, subject, text)
         audit.record(actor, "channel.test", channel)

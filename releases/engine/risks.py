@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 
 from django.db import transaction
 from django.urls import reverse
-from django.utils import translation
 from django.utils.translation import gettext as _
 
 from releases import audit
@@ -17,8 +16,8 @@ from releases.audit import THE_SYSTEM, Actor
 from releases.engine import clock
 from releases.engine.errors import Conflict, EngineError
 from releases.models import Membership, Project, Risk, RiskEvent, RiskRound, RiskState, Seen, User
+from releases.models.choices import in_each_language
 from releases.notices import outbox
-from releases.notices.wording import LANGUAGES
 from releases.risks import looking
 from releases.risks.finding import Check, Finding, Target
 from releases.risks.registry import all_checks, by_kind, view_of
@@ -160,13 +159,10 @@ def _tell_opened(risk: Risk) -> None:
     """A risk is open that was not: the one place where that is told, to the team."""
     # What the first round of a project finds is one long list, which its page shows better than as many messages.
     if RiskRound.objects.filter(project=risk.project_id, ended_at__isnull=False).exists():
-        subject, text = {}, {}
         check = by_kind().get(risk.kind)
-        for language in LANGUAGES:
-            with translation.override(language):
-                title = check.title if check else risk.kind
-                subject[language] = f"[{Seen(risk.seen).label}] {title}: {risk.name}"
-                text[language] = _plain(risk.sentence())
+        title = check.title if check else risk.kind
+        subject = in_each_language(lambda: f"[{Seen(risk.seen).label}] {title}: {risk.name}")
+        text = in_each_language(lambda: _plain(risk.sentence()))
         outbox.put(risk.project, "risk", subject, text, reverse("releases:risk", args=[risk.pk]))
     audit.record(THE_SYSTEM, "risk.open", risk, seen=risk.seen)
 

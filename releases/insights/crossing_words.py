@@ -3,11 +3,9 @@
 from typing import NamedTuple
 
 from django.utils.translation import gettext as _
-from django.utils.translation import override
 
 from releases.models import ThresholdCrossing
-
-LANGUAGES = ("ko", "en")
+from releases.models.choices import in_each_language
 
 
 class Said(NamedTuple):
@@ -19,15 +17,16 @@ class Said(NamedTuple):
 
 def said(row: ThresholdCrossing) -> Said:
     """The news of a crossing."""
-    found = Said({}, {})
-    for language in LANGUAGES:
-        with override(language):
-            rule = row.get_rule_display()
-            found.subject[language] = _("%(project)s: a threshold was reached: %(rule)s") % {
-                "project": row.project, "rule": rule,
-            }  # fmt: skip
-            found.text[language] = _(
-                "%(rule)s: the count is %(value)s. Look into bringing in automation; the page of thresholds says what"
-                " comes next."
-            ) % {"rule": rule, "value": row.value}
-    return found
+    return Said(in_each_language(lambda: _subject(row)), in_each_language(lambda: _text(row)))
+
+
+def _subject(row: ThresholdCrossing) -> str:
+    words = {"project": row.project, "rule": row.get_rule_display()}
+    return _("%(project)s: a threshold was reached: %(rule)s") % words
+
+
+def _text(row: ThresholdCrossing) -> str:
+    return _(
+        "%(rule)s: the count is %(value)s. Look into bringing in automation; the page of thresholds says what"
+        " comes next."
+    ) % {"rule": row.get_rule_display(), "value": row.value}

@@ -1,11 +1,13 @@
 """The closed lists that rows are checked against."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from django.db import models
-from django.utils.translation import get_language
+from django.utils.translation import get_language, override
 from django.utils.translation import gettext_lazy as _
+
+LANGUAGES: Final = ("ko", "en")  # in which rows keep texts for readers of either
 
 
 class Role(models.TextChoices):
@@ -75,3 +77,12 @@ def in_reader_language(ko: str, en: str) -> str:
     """Of two texts the one in the active language; the other when that one is empty."""
     first, second = (ko, en) if (get_language() or "ko").startswith("ko") else (en, ko)
     return first or second
+
+
+def in_each_language(words: Callable[[], str]) -> dict[str, str]:
+    """What `words` says while each language is the active one, by its code."""
+    found = {}
+    for language in LANGUAGES:
+        with override(language):
+            found[language] = words()
+    return found

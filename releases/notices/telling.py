@@ -3,14 +3,14 @@
 from datetime import datetime
 from typing import Final
 
-from django.utils import translation
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from releases.models import Announcement, Event, Notice
+from releases.models.choices import in_each_language
 from releases.notices import outbox
-from releases.notices.wording import LANGUAGES, moment
+from releases.notices.wording import moment
 
 # What stands before the title.
 MARKS: Final[dict[str, Promise]] = {
@@ -28,11 +28,8 @@ MARKS: Final[dict[str, Promise]] = {
 
 def tell(row: Announcement, event: str) -> Notice:
     """Put it into the outbox, in the current transaction."""
-    subject, text = {}, {}
-    for language in LANGUAGES:
-        with translation.override(language):
-            subject[language] = f"[{MARKS[event]}] {row.title()}"
-            text[language] = _text(row)
+    subject = in_each_language(lambda: f"[{MARKS[event]}] {row.title()}")
+    text = in_each_language(lambda: _text(row))
     return outbox.put(row.environment.project, event, subject, text, announcement=row)
 
 

@@ -11,6 +11,7 @@ from django.utils.text import Truncator
 from django.utils.translation import gettext_lazy as _
 
 from releases.models import Announcement, Project, Service, Wording
+from releases.models.choices import LANGUAGES
 from releases.notices.shipped import SHIPPED, Words
 from releases.runbooks import placeholders
 
@@ -26,7 +27,6 @@ PLACEHOLDERS: Final[dict[str, Promise]] = {
     "ends_at": _("planned end"),
     "downtime_minutes": _("planned minutes from beginning to end"),
 }
-LANGUAGES: Final = ("ko", "en")
 NOTHING: Final = "–"
 TITLE_LENGTH: Final = 200
 

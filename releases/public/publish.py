@@ -10,9 +10,10 @@ from kombu.exceptions import OperationalError
 
 from releases.database import AWAY
 from releases.models import Project
+from releases.models.choices import LANGUAGES
 from releases.public import address, coverage, current, facts, shelf
 from releases.public.formats import FORMATS
-from releases.public.reader import LANGUAGES, Reader
+from releases.public.reader import Reader
 from releases.public.snapshot import Snapshot
 
 READY: Final = ".rendered"  # holds the mark of the state that the ready-made files show

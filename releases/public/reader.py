@@ -5,7 +5,8 @@ from typing import Final
 
 from django.utils.translation.trans_real import parse_accept_lang_header
 
-LANGUAGES: Final = ("ko", "en")
+from releases.models.choices import LANGUAGES
+
 DEFAULT: Final = "ko"
 NAMES: Final = {"ko": "한국어", "en": "English"}
 

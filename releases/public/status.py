@@ -6,8 +6,9 @@ from typing import Any, Final
 
 from django.utils.translation import override
 
+from releases.models.choices import LANGUAGES
 from releases.public import feeds, words
-from releases.public.reader import LANGUAGES, Reader
+from releases.public.reader import Reader
 from releases.public.snapshot import Notice, Service, Snapshot
 
 VERSION: Final = 1

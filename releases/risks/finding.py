@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from django.conf import settings
 from django.utils.functional import Promise
-from django.utils.translation import override
 
 from releases.models import Environment, Host, Project
+from releases.models.choices import in_each_language
 from releases.models.risk import Seen
 
 if TYPE_CHECKING:
@@ -30,11 +29,7 @@ class Said:
 
     def kept(self) -> dict[str, str]:
         """The sentence in each language, as rows keep it."""
-        found = {}
-        for code, _name in settings.LANGUAGES:
-            with override(code):
-                found[code] = str(self)
-        return found
+        return in_each_language(self.__str__)
 
 
 def say(text: Promise | str, **facts: Any) -> Said:

@@ -72,7 +72,7 @@ class ComparisonForm(forms.Form):
                         label=_("%s (minutes)") % label, min_value=0, max_value=LONGEST, initial=f"{minutes:g}"
                     )
                     continue
-                for language, words in zip(("ko", "en"), said.words(key, column), strict=True):
+                for language, words in zip(_LANGUAGES, said.words(key, column), strict=True):
                     self.fields[f"{key}_{column}_{language}"] = forms.CharField(
                         label=f"{label} ({_LANGUAGES[language]})", max_length=200, initial=words
                     )
