@@ -54,9 +54,12 @@ def _step(request: HttpRequest, number: int) -> Step:
 @api.get("/releases", response=list[dict[str, Any]])
 @paginate(LimitOffsetPagination)
 def releases(request: HttpRequest) -> Any:
-    """The releases of your projects, newest first."""
-    rows = permissions.visible(Release, signed_in(request)).select_related("project")
-    return [{"id": r.pk, "version": r.version, "commit": r.commit, "project": r.project.slug} for r in rows]
+    """The releases of your projects, newest first; `gpu`: it is a model."""
+    rows = permissions.visible(Release, signed_in(request)).select_related("project", "gpu")
+    return [
+        {"id": r.pk, "version": r.version, "commit": r.commit, "project": r.project.slug, "gpu": hasattr(r, "gpu")}
+        for r in rows
+    ]
 
 
 @api.get("/environments", response=list[dict[str, Any]])

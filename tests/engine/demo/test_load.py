@@ -2,9 +2,12 @@
 
 import json
 import subprocess
+from types import SimpleNamespace
 
 from django.core.management import call_command
+from django.test import Client
 
+from demo import drive
 from demo.machine import read
 from releases import models, secrets
 from releases.demo.people import PEOPLE, passwords
@@ -155,3 +158,12 @@ def test_the_description_holds_no_secret(demo_data):
     assert set(json.loads((demo_data / "demo-host.json").read_text())) == {
         "home", "listen", "address", "port", "user", "host_key", "fingerprint", "services", "staging",
     }  # fmt: skip
+
+
+def test_what_make_demo_drives_is_the_software_not_the_model(demo_data):
+    client = Client(HTTP_HOST="localhost")
+    client.force_login(User.objects.get(username=drive.REQUESTER))
+    person = SimpleNamespace(get=lambda path: client.get(f"/api{path}").json())
+    newest = Release.objects.filter(gpu=None).order_by("-pk").first()
+    assert Release.objects.filter(gpu__isnull=False, pk__gt=newest.pk).exists()
+    assert drive._release(person)["id"] == newest.pk
