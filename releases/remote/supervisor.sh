@@ -138,8 +138,8 @@ any_left() {
   return 1
 }
 
-full() { # whether nothing more can be written here: what the step prints now is lost
-  { printf '%4096s' '' >"$D/room"; } 2>/dev/null
+full() { # BYTES: whether so much more cannot be written here: what the step prints now is lost
+  { printf "%$1s" '' >"$D/room"; } 2>/dev/null
   wrote=$?
   { true >"$D/room"; } 2>/dev/null
   [ $wrote != 0 ]
@@ -167,7 +167,7 @@ supervise() { # PID BORN: runs the step; the last two name the subshell that wai
   (run_step) </dev/null >>"$D/log" 2>&1
   RC=$?
   : point before_result
-  if full; then put full yes; fi
+  if full 8192; then put full yes; fi                                # more than the watch's look holds and gives back
   why=''
   read -r why _ <"$D/why"
   if [ -n "$why" ]; then wait "$watcher"; else kill -KILL "$watcher"; fi
@@ -199,7 +199,7 @@ watch() { # the pulse, the limits and the cancel of a running step
     now; put beat "$NOW"
     seen=$(stat -c %s "$D/log")
     [ "$seen" = "$old" ] || last=$NOW old=$seen
-    if full; then put full yes; fi
+    if full 4096; then put full yes; fi
     if [ "$seen" -gt "$CAP" ]; then cut_log; old=$(stat -c %s "$D/log"); fi
     why='' asked=''
     read -r why asked <"$D/why"

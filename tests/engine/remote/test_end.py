@@ -325,6 +325,14 @@ def test_a_disk_that_fills_up_keeps_the_exit_code(transport, shell, run, small_d
     assert (log, status.disk_was_full) == (b"again\n", False)
 
 
+def test_the_room_that_our_own_look_at_the_disk_gives_back_is_none(transport, shell, run, small_disk) -> None:
+    """The disk may fill up just while the look holds its page; the step's output was lost all the same."""
+    client = StepClient(transport, str(small_disk / "state"), shell=shell)
+    full = f"head -c 4000000 /dev/zero >{small_disk}/big 2>/dev/null"
+    status, _ = run(f"{full}; truncate -s -4096 {small_disk}/big; exit 9", client)
+    assert (status.exit_code, status.disk_was_full) == (9, True)
+
+
 def test_a_disk_that_was_full_for_a_while_is_told(transport, shell, run, small_disk) -> None:
     client = StepClient(transport, str(small_disk / "state"), shell=shell)
     full = f"head -c 4000000 /dev/zero >{small_disk}/big 2>/dev/null"
