@@ -10,6 +10,9 @@ import pytest
 import redis
 from django.conf import LazySettings
 from django.db.backends.postgresql.operations import DatabaseOperations
+from pytest_django import DjangoDbBlocker
+
+from tests import databases
 
 IN_CI = os.environ.get("CLOUDWIKI_CI") == "1"
 
@@ -84,6 +87,16 @@ def _an_empty_shelf(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.Te
     current.forget()
     yield
     current.forget()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(
+    django_db_modify_db_settings_parallel_suffix: None, django_db_blocker: DjangoDbBlocker
+) -> None:
+    """Parallel workers copy one migrated database."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        with django_db_blocker.unblock():
+            databases.use_template()
 
 
 @pytest.fixture(scope="session", autouse=True)

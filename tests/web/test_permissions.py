@@ -4,32 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
+from pytest_django import DjangoDbBlocker
 
-from releases.audit import Actor
-from releases.engine import clock, consent
-from releases.models import (
-    Artifact,
-    Attempt,
-    AttemptFile,
-    Backup,
-    DeployWindow,
-    GpuAccount,
-    GpuEndpoint,
-    KeptDatabase,
-    Membership,
-    Recovery,
-    Step,
-    User,
-    Variable,
-)
+from releases.models import Membership, User
 from tests.costs import FORMS as COST_FORMS
-from tests.costs import numbers_of_rows
 from tests.factories import World, make_user, make_world
-from tests.web import notices, wiki
-from tests.web.insights_past import complaint_row
-from tests.web.risk_rows import a_risk
+from tests.web import wiki
+from tests.web.permission_rows import rows_of
 
 # Open to everybody by intent; everything else asks who you are.
 PUBLIC = {
@@ -95,7 +79,7 @@ ROWLESS = {
 BEHIND = {"insights/deployments", "insights/outages", "insights/thresholds/deployments"}
 # How the installation is: for staff and people who manage a project (test_system.py).
 SYSTEM = {"system/", "metrics"}
-# Read by a thread of its own, which sees only what is committed: test_the_stream_is_for_members.
+# Read by a thread of its own, which sees only what is committed: test_stream_permissions.py.
 STREAM = "deployments/<int:number>/events"
 # The same, with a provider behind it: tests/engine/gpu/test_log_stream.py.
 WORKER_STREAM = "gpu/endpoints/<int:number>/workers/<str:worker>/log-events"
@@ -175,75 +159,29 @@ ADDRESSES = sorted({path for path in walk(get_resolver().url_patterns) if not pa
 WITH_ROW = [path for path in ADDRESSES if "number>" in path and path not in PUBLIC]
 
 
+@pytest.fixture(scope="module")
+def whole(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[tuple[World, dict[str, int]]]:
+    """A world with its rows for all tests here: each undoes what it did itself, the rows are undone at the end."""
+    everything = transaction.atomic()
+    with django_db_blocker.unblock():
+        everything.__enter__()
+        world = make_world()
+        found = world, rows_of(world)
+    yield found
+    with django_db_blocker.unblock():
+        transaction.set_rollback(True)
+        everything.__exit__(None, None, None)
+
+
 @pytest.fixture
-def rows(world: World) -> dict[str, int]:
+def world(whole: tuple[World, dict[str, int]], db: None) -> World:
+    return whole[0]
+
+
+@pytest.fixture
+def rows(whole: tuple[World, dict[str, int]], db: None) -> dict[str, int]:
     """The number of a row for each first word of an address."""
-    deployment = world.draft()
-    approval = consent.approve(deployment, world.approver, Actor(world.approver), deployment.plan.digest)
-    step = Step.objects.filter(deployment=deployment).first()
-    assert step is not None
-    attempt = Attempt.objects.create(step=step, number=1, remote_id="r1", status="dispatching", started_at=clock.now())
-    file = AttemptFile.objects.create(
-        attempt=attempt, name="a.txt", content_type="text/plain", sha256="0" * 64, size=1, data=b"x"
-    )
-    return notices.rows(world) | {
-        "deployments": deployment.pk,
-        "approvals": approval.pk,
-        "checklist": deployment.checklist.get().pk,
-        "steps": step.pk,
-        "attempts": attempt.pk,
-        "attempt-files": file.pk,
-        "releases": world.release.pk,
-        "artifacts": Artifact.objects.create(release=world.release, name="app", path="app.jar").pk,
-        "runbooks": world.runbook.pk,
-        "runbook-versions": world.runbook.versions.get().pk,
-        "hosts": world.host.pk,
-        "environments": world.environment.pk,
-        "projects": world.project.pk,
-        "complaints": complaint_row(world.project, world.requester),
-        "accounts": GpuAccount.objects.create(project=world.project, name="cards").pk,
-        "endpoints": GpuEndpoint.objects.create(
-            environment=world.environment,
-            account=GpuAccount.objects.create(project=world.project, name="watched"),
-            name="qwen-r1",
-            ref="def456",
-        ).pk,
-        "risks": a_risk(world).pk,
-        "recoveries": Recovery.objects.create(
-            deployment=deployment, rule="person", reason="now", asked_by=world.requester, starts_at=clock.now()
-        ).pk,
-        "backups": Backup.objects.create(
-            environment=world.environment,
-            host=world.host,
-            kind=Backup.Kind.FILES,
-            name="app.jar.bak",
-            series="app.jar.bak",
-            location="/app/backup/app.jar.bak-1-1",
-            size=1,
-            sha256="0" * 64,
-            seconds=0.1,
-        ).pk,
-        "kept-databases": KeptDatabase.objects.create(
-            environment=world.environment,
-            deployment=deployment,
-            attempt=attempt,
-            runs_on="app",
-            name="shop_before_0123abcd",
-            database="shop",
-        ).pk,
-        "gpu-endpoints": GpuEndpoint.objects.create(
-            environment=world.environment,
-            account=GpuAccount.objects.create(project=world.project, name="team"),
-            name="shop-production-v1-1",
-            ref="abc123",
-        ).pk,
-        **numbers_of_rows(world),
-        **wiki.rows_of_wiki(world),
-        "variables": Variable.objects.create(environment=world.environment, name="db_name", value="x").pk,
-        "windows": DeployWindow.objects.create(
-            environment=world.environment, weekday=3, opens="02:00", closes="03:00"
-        ).pk,
-    }
+    return whole[1]
 
 
 def address(pattern: str, rows: dict[str, int]) -> str:
@@ -355,19 +293,6 @@ def test_a_superuser_sees_all_but_runs_nothing(rows: dict[str, int], world: Worl
     assert client.get(f"/environments/{rows['environments']}/").status_code == 200
     assert client.post(f"/deployments/{rows['deployments']}/start").status_code == 403
     assert client.post(f"/deployments/{rows['deployments']}/approve").status_code == 403
-
-
-@pytest.mark.django_db(transaction=True)
-def test_the_stream_is_for_members() -> None:
-    world = make_world()
-    deployment = world.draft()
-    path = f"/deployments/{deployment.pk}/events"
-    assert client_of(None).get(path).status_code == 401
-    assert client_of(world.outsider).get(path).status_code == 404
-    answer = client_of(world.requester).get(path)
-    assert answer.status_code == 200
-    assert answer["Content-Type"].startswith("text/event-stream")
-    answer.close()
 
 
 @pytest.mark.parametrize("path", sorted(ROWLESS))
