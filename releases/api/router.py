@@ -4,7 +4,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
-from ninja import NinjaAPI
+from ninja import NinjaAPI, Status
 from ninja.pagination import LimitOffsetPagination, paginate
 from ninja.security import django_auth
 
@@ -85,7 +85,7 @@ def make_deployment(request: HttpRequest, wish: schemas.DeploymentIn) -> Any:
     release = permissions.get(Release, user, Need.VIEW, "project", pk=wish.release)
     made, new = prepare.prepare(release, environment, user, actor(request), wish.idempotency_key)
     wake.send("check_hosts", environment.pk)
-    return (201 if new else 200), answers.deployment_out(made)
+    return Status(201 if new else 200, answers.deployment_out(made))
 
 
 @api.get("/deployments/{number}", response=schemas.DeploymentDetailOut)
@@ -120,7 +120,7 @@ def prove(request: HttpRequest, number: int) -> Any:
     consent.proof_begins(item)
     who = actor(request)
     wake.prover(item.pk, user.pk, who.address)
-    return 202, {"item": item.pk}
+    return Status(202, {"item": item.pk})
 
 
 @api.post("/deployments/{number}/approve", response={200: schemas.DigestIn, 409: schemas.ErrorOut})
@@ -158,7 +158,7 @@ def roll_back_deployment(request: HttpRequest, number: int, wish: schemas.RollBa
     way = undoing.way_of(found, wish.first, wish.service)
     made, new = roll_back.draft(way, signed_in(request), actor(request), wish.idempotency_key)
     wake.send("check_hosts", found.environment_id)
-    return (201 if new else 200), answers.deployment_out(made)
+    return Status(201 if new else 200, answers.deployment_out(made))
 
 
 @api.post("/deployments/{number}/emergency", response={202: dict[str, Any], 409: schemas.ErrorOut})
@@ -167,7 +167,7 @@ def emergency(request: HttpRequest, number: int, given: schemas.EmergencyIn) -> 
     found = _deployment(request, number, Need.OPERATE)
     consent.require_name(given.confirm_name, found.environment, _("confirm_name: give %s exactly to roll back there."))
     made = recovery.ask(found, signed_in(request), actor(request), given.reason)
-    return 202, {"recovery": made.pk}
+    return Status(202, {"recovery": made.pk})
 
 
 @api.post("/steps/{number}/retry", response={200: schemas.ReasonIn, 409: schemas.ErrorOut})
@@ -202,7 +202,7 @@ def look(request: HttpRequest, number: int) -> Any:
     """Run the probe command of a step of unknown outcome; what it shows stands in the deployment's step."""
     made = looking.ask(_step(request, number), signed_in(request), actor(request))
     made.refresh_from_db()
-    return 202, answers.look_out(made)
+    return Status(202, answers.look_out(made))
 
 
 @api.post("/steps/{number}/resolve", response={200: schemas.AnswerIn, 409: schemas.ErrorOut})
@@ -219,4 +219,4 @@ def check_host(request: HttpRequest, number: int) -> Any:
     """Try the hosts of this host's environment; what is found shows on the host."""
     host = permissions.get(Host, signed_in(request), Need.OPERATE, "environment__project", pk=number)
     wake.send("check_hosts", host.environment_id)
-    return 202, {"host": host.pk}
+    return Status(202, {"host": host.pk})
