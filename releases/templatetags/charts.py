@@ -6,6 +6,7 @@ the table with the same numbers. Series are told apart by pattern or dash and by
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Final
 
 from django.utils.translation import gettext as _
@@ -138,12 +139,14 @@ def lines(
     words: Words,
     *,
     places: Sequence[float] = (),
+    reach: float = 1.0,
     most: float | None = None,
     limit: float | None = None,
 ) -> Chart:
     """A line for each series; it breaks where nothing is known.
 
-    `places`: where each label is from left (0) to right (1), evenly without; `most`: what the upper edge stands for.
+    `places`: where each label is from left (0) to right (1), evenly without; further apart than `reach`, two are not
+    joined. `most`: what the upper edge stands for.
     """
     chart = Chart(key, title, labels, series, words, _from_to(labels, series, words), limit=limit)
     known = [value for one in series for value in one.values if value is not None]
@@ -152,7 +155,7 @@ def lines(
     xs = [place * WIDTH for place in places] or [(place + 0.5) * step for place in range(len(labels))]
     for mark, one in zip(MARKS, series, strict=False):
         if any(value is not None for value in one.values):
-            chart.lines.append({"mark": mark} | _line(chart, one, xs))
+            chart.lines.append({"mark": mark} | _line(chart, one, xs, reach * WIDTH))
     return chart
 
 
@@ -181,19 +184,18 @@ def _column(chart: Chart, place: int, x: float, width: float) -> list[dict[str, 
     return found
 
 
-def _line(chart: Chart, one: Series, xs: Sequence[float]) -> dict[str, Any]:
-    """The path of a line, and its dots; a point with nothing known on both sides of it is a dot in any case."""
-    path, dots, is_drawing = [], [], False
-    for place, value in enumerate(one.values):
+def _line(chart: Chart, one: Series, xs: Sequence[float], reach: float) -> dict[str, Any]:
+    """The path of a line, and its dots; a point that is joined to none is a dot in any case."""
+    pairs = zip(pairwise(one.values), pairwise(xs), strict=True)
+    joined = [None not in pair and right - left <= reach for pair, (left, right) in pairs]
+    path, dots = [], []
+    for place, (value, before, after) in enumerate(zip(one.values, [False, *joined], [*joined, False], strict=True)):
         if value is None:
-            is_drawing = False
             continue
         x, y = _number(xs[place]), chart.y(value)
-        path.append(f"{'L' if is_drawing else 'M'}{x} {y}")
-        is_alone = not is_drawing and (place + 1 == len(one.values) or one.values[place + 1] is None)
-        if is_alone or len(one.values) <= CROWDED:
+        path.append(f"{'L' if before else 'M'}{x} {y}")
+        if len(one.values) <= CROWDED or not (before or after):
             dots.append({"path": f"M{x} {y}h0", "text": chart.text(place, one, value)})
-        is_drawing = True
     return {"path": "".join(path), "dots": dots}
 
 

@@ -26,6 +26,8 @@ from releases.views.answers import done, verb
 PAGE: Final = 50
 PARTS: Final = ("environment__project", "watch")
 DAY: Final = timedelta(days=1)
+HOUR: Final = timedelta(hours=1)
+LATE: Final = 1.9  # times the usual: the line has a gap where a reading is missing
 SECOND: Final = timedelta(seconds=1)
 MEGABYTE: Final = 10**6
 
@@ -160,12 +162,15 @@ def _charts(host: Host, hours: Sequence[CapacityHour], now: datetime) -> list[Ch
     zone = ZoneInfo(host.environment.zone)
     if hours and hours[0].hour > now - DAY:
         rows = CapacitySample.objects.filter(host=host, at__gte=now - DAY).order_by("at").defer("components")
+        usual = capacity.INTERVAL
         figures = [(row.at, (row.cpu, memory_share(row), connection_share(row), disk_share(row))) for row in rows]
     else:
+        usual = HOUR
         figures = [(row.hour, (row.cpu, row.memory_share, row.connection_share, row.disk_share)) for row in hours]
     labels = [f"{at.astimezone(zone):%m-%d %H:%M}" for at, _values in figures]
     first, last = (figures[0][0], figures[-1][0]) if figures else (now, now)
-    places = [(at - first) / max(last - first, SECOND) for at, _values in figures]
+    span = max(last - first, SECOND)
+    places, reach = [(at - first) / span for at, _values in figures], LATE * usual / span
     titles = (
         ("cpu", "CPU", headroom.CPU),
         ("memory", _("Memory"), headroom.MEMORY),
@@ -174,7 +179,7 @@ def _charts(host: Host, hours: Sequence[CapacityHour], now: datetime) -> list[Ch
     )
     series = [Series(_("measured"), [values[place] for _at, values in figures]) for place in range(len(titles))]
     return [
-        lines(f"{key}-chart", title, labels, [one], _percent, places=places, most=100.0, limit=limit)
+        lines(f"{key}-chart", title, labels, [one], _percent, places=places, reach=reach, most=100.0, limit=limit)
         for one, (key, title, limit) in zip(series, titles, strict=True)
     ]
 

@@ -71,6 +71,11 @@ def test_a_line_breaks_where_nothing_is_known() -> None:
     assert chart.description == "measured: from 10 USD (day 0) to 40 USD (day 3)"
 
 
+def test_a_line_breaks_where_two_points_are_far_apart() -> None:
+    chart = line_chart([10, 20, 30], places=[0, 0.1, 1], reach=0.2, most=40.0)
+    assert chart.lines[0]["path"] == "M0.0 90.0L60.0 60.0M600.0 30.0"
+
+
 def test_a_lonely_point_is_seen_in_a_crowd_too() -> None:
     known: list[float | None] = [5.0] * (CROWDED + 20)
     assert line_chart(known).lines[0]["dots"] == []
