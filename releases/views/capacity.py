@@ -20,13 +20,15 @@ from releases.insights.capacity_seen import planned_and_measured, seen_of
 from releases.insights.shares import connection_share, disk_share, memory_share
 from releases.models import CapacityHour, CapacitySample, Component, Host, HostWatch
 from releases.permissions import Need, actor, member_required, signed_in
-from releases.views import cost_charts
+from releases.templatetags.charts import Chart, Series, lines
 from releases.views.answers import done, verb
-from releases.views.cost_charts import Drawing
 
 PAGE: Final = 50
 PARTS: Final = ("environment__project", "watch")
 DAY: Final = timedelta(days=1)
+HOUR: Final = timedelta(hours=1)
+LATE: Final = 1.9  # times the usual: the line has a gap where a reading is missing
+SECOND: Final = timedelta(seconds=1)
 MEGABYTE: Final = 10**6
 
 
@@ -155,21 +157,32 @@ def _total(components: Sequence[Component], sample: CapacitySample | None) -> di
     }
 
 
-def _charts(host: Host, hours: Sequence[CapacityHour], now: datetime) -> list[Drawing]:
+def _charts(host: Host, hours: Sequence[CapacityHour], now: datetime) -> list[Chart]:
     """The last week by the hour; the last day reading by reading, where no more is known. At most one query."""
     zone = ZoneInfo(host.environment.zone)
     if hours and hours[0].hour > now - DAY:
         rows = CapacitySample.objects.filter(host=host, at__gte=now - DAY).order_by("at").defer("components")
+        usual = capacity.INTERVAL
         figures = [(row.at, (row.cpu, memory_share(row), connection_share(row), disk_share(row))) for row in rows]
     else:
+        usual = HOUR
         figures = [(row.hour, (row.cpu, row.memory_share, row.connection_share, row.disk_share)) for row in hours]
+    labels = [f"{at.astimezone(zone):%m-%d %H:%M}" for at, _values in figures]
+    first, last = (figures[0][0], figures[-1][0]) if figures else (now, now)
+    span = max(last - first, SECOND)
+    places, reach = [(at - first) / span for at, _values in figures], LATE * usual / span
     titles = (
         ("cpu", "CPU", headroom.CPU),
         ("memory", _("Memory"), headroom.MEMORY),
         ("connections", _("Connections of PostgreSQL"), headroom.CONNECTIONS),
         ("disk", _("The fullest disk"), headroom.DISK),
     )
+    series = [Series(_("measured"), [values[place] for _at, values in figures]) for place in range(len(titles))]
     return [
-        cost_charts.line(key, title, _("Percent"), [(at, values[place]) for at, values in figures], zone, limit)
-        for place, (key, title, limit) in enumerate(titles)
+        lines(f"{key}-chart", title, labels, [one], _percent, places=places, reach=reach, most=100.0, limit=limit)
+        for one, (key, title, limit) in zip(series, titles, strict=True)
     ]
+
+
+def _percent(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0") + " %"

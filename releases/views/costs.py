@@ -22,7 +22,7 @@ from releases.insights.costs import HOURS_OF_A_MONTH, Month, PriceTable, month_o
 from releases.insights.scenarios import compared
 from releases.models import CostItem, CostKind, GpuBill, Price, Project
 from releases.permissions import Need, actor, member_required, signed_in
-from releases.views import cost_charts
+from releases.templatetags import charts
 from releases.views.answers import done, verb
 
 PAGE: Final = 50
@@ -155,7 +155,13 @@ def _gpu_months(history: list[Month], billed: dict[date, Decimal]) -> list[dict[
     ]
 
 
-def _chart(history: list[Month], billed: dict[date, Decimal]) -> cost_charts.Drawing:
-    points = [(f"{month.first:%Y-%m}", month.sum_of(USD), billed.get(month.first)) for month in history]
-    heads = [_("Planned"), _("GPU billed")]
-    return cost_charts.columns("months", _("Planned costs by month"), USD, heads, points)
+def _chart(history: list[Month], billed: dict[date, Decimal]) -> charts.Chart:
+    labels = [f"{month.first:%Y-%m}" for month in history]
+    planned = charts.Series(_("Planned"), [float(month.sum_of(USD)) for month in history])
+    bills = [billed.get(month.first) for month in history]
+    beside = charts.Series(_("GPU billed"), [None if bill is None else float(bill) for bill in bills])
+    return charts.columns("months-chart", _("Planned costs by month"), labels, [planned], _usd, beside=beside)
+
+
+def _usd(amount: float) -> str:
+    return f"{amount:,.2f} {USD}"

@@ -1,9 +1,9 @@
-"""The charts of an endpoint's page, as coordinates of SVG: costs by hour and by day, workers, cold starts."""
+"""The charts of an endpoint's page: costs by hour and by day, workers, cold starts."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from decimal import Decimal
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from django.db.models import F, Max, Sum
@@ -11,32 +11,12 @@ from django.db.models.functions import TruncDay, TruncHour
 from django.utils.translation import gettext as _
 
 from releases.models import GpuBill, GpuEndpoint, GpuProof, GpuSample
+from releases.templatetags.charts import Chart, Series, columns
 
-HEIGHT: Final = 72  # SVG units
-WIDTH: Final = 600
 HOURS: Final = 48
 DAYS: Final = 31
 
-Points = Sequence[tuple[datetime, float]]
-Beside = tuple[str, Mapping[datetime, float]]
-NOTHING: Final[Beside] = ("", {})  # no marks beside the columns
-
-
-@dataclass
-class Chart:
-    """Columns from left to right, each with its place, its size, its text, and maybe a mark beside it."""
-
-    title: str
-    unit: str
-    most: str
-    columns: list[dict[str, Any]] = field(default_factory=list)
-    first: str = ""
-    last: str = ""
-    second: str = ""  # what the marks are
-
-    @property
-    def is_empty(self) -> bool:
-        return not any(column["value"] or column["mark"] for column in self.columns)
+Sums = Mapping[datetime, Decimal]
 
 
 def of(row: GpuEndpoint, now: datetime) -> list[Chart]:
@@ -50,12 +30,13 @@ def of(row: GpuEndpoint, now: datetime) -> list[Chart]:
     }
     billed = dict(GpuBill.objects.filter(endpoint=row, hour__gte=since).values_list("hour", "amount"))
     slots = [_hour(now - timedelta(hours=ago), zone) for ago in reversed(range(HOURS))]
-    costs = [(slot, float(grouped[slot]["total"]) if slot in grouped else 0.0) for slot in slots]
-    workers = [(slot, float(grouped[slot]["most"]) if slot in grouped else 0.0) for slot in slots]
-    marks = {slot.astimezone(zone): float(amount) for slot, amount in billed.items()}
+    labels = [f"{slot:%m-%d %H:%M}" for slot in slots]
+    workers = Series(_("Workers"), [float(grouped[slot]["most"]) if slot in grouped else None for slot in slots])
+    totals = {slot: entry["total"] for slot, entry in grouped.items()}
+    bills = {slot.astimezone(zone): amount for slot, amount in billed.items()}
     return [
-        _chart(_("Workers, the most in an hour"), "", workers, "%m-%d %H:%M"),
-        _chart(_("Cost by the hour"), "USD", costs, "%m-%d %H:%M", (_("billed"), marks)),
+        columns("workers-chart", _("Workers, the most in an hour"), labels, [workers], _number),
+        _costs("hours-chart", _("Cost by the hour"), labels, slots, totals, bills),
         _days(row, now, zone),
     ]
 
@@ -67,44 +48,38 @@ def _days(row: GpuEndpoint, now: datetime, zone: ZoneInfo) -> Chart:
     bills = GpuBill.objects.filter(endpoint=row, hour__gte=since).annotate(slot=TruncDay("hour", tzinfo=zone))
     billed = dict(bills.values("slot").order_by().annotate(total=Sum("amount")).values_list("slot", "total"))
     slots = [_hour(now - timedelta(days=ago), zone).replace(hour=0) for ago in reversed(range(DAYS))]
-    costs = [(slot, float(spent.get(slot, 0))) for slot in slots]
-    marks = {slot: float(amount) for slot, amount in billed.items()}
-    return _chart(_("Cost by the day"), "USD", costs, "%m-%d", (_("billed"), marks))
+    return _costs("days-chart", _("Cost by the day"), [f"{slot:%m-%d}" for slot in slots], slots, spent, billed)
+
+
+def _costs(key: str, title: str, labels: list[str], slots: list[datetime], seen: Sums, billed: Sums) -> Chart:
+    """What our looks came to, and a mark for what was billed; nothing where nobody looked, or no bill came."""
+    series = Series(_("Cost"), [_known(seen.get(slot)) for slot in slots])
+    beside = Series(_("billed"), [_known(billed.get(slot)) for slot in slots])
+    return columns(key, title, labels, [series], _usd, beside=beside)
 
 
 def cold_starts(proofs: Iterable[GpuProof], zone: ZoneInfo) -> Chart:
     """How long the first answer took each time that no worker was ready, oldest first."""
     cold = [proof for proof in reversed(list(proofs)) if proof.was_cold and proof.first is not None]
-    points = [(proof.at.astimezone(zone), float(proof.first or 0)) for proof in cold]
-    return _chart(_("Cold starts"), "s", points, "%m-%d %H:%M")
+    labels = [f"{proof.at.astimezone(zone):%m-%d %H:%M}" for proof in cold]
+    answers = Series(_("First answer"), [proof.first for proof in cold])
+    return columns("starts-chart", _("Cold starts"), labels, [answers], _seconds)
 
 
 def _hour(moment: datetime, zone: ZoneInfo) -> datetime:
     return moment.astimezone(zone).replace(minute=0, second=0, microsecond=0)
 
 
-def _chart(title: str, unit: str, points: Points, when: str, beside: Beside = NOTHING) -> Chart:
-    second, marks = beside
-    most = max([value for _slot, value in points] + list(marks.values()) + [0.0]) or 1.0
-    step = WIDTH / max(len(points), 12)
-    columns = []
-    for place, (slot, value) in enumerate(points):
-        height, mark = value / most * HEIGHT, marks.get(slot)
-        columns.append(
-            {
-                "x": round(place * step, 1),
-                "y": round(HEIGHT - height, 1),
-                "width": round(step * 0.72, 1),
-                "height": round(height, 1),
-                "value": value,
-                "mark": mark,
-                "mark_y": None if mark is None else round(HEIGHT - mark / most * HEIGHT, 1),
-                "text": f"{slot:{when}}: {_number(value)} {unit}".rstrip()
-                + ("" if mark is None else f", {second} {_number(mark)}"),
-            }
-        )
-    ends = (f"{points[0][0]:{when}}", f"{points[-1][0]:{when}}") if points else ("", "")
-    return Chart(title, unit, _number(most), columns, *ends, second if marks else "")
+def _known(amount: Decimal | None) -> float | None:
+    return None if amount is None else float(amount)
+
+
+def _usd(amount: float) -> str:
+    return f"{_number(amount)} USD"
+
+
+def _seconds(value: float) -> str:
+    return f"{_number(value)} s"
 
 
 def _number(value: float) -> str:

@@ -19,11 +19,10 @@ def of(scope: Scope) -> list[Chart]:
 
 
 def _deployments(found: Sequence[Slot], labels: Sequence[str]) -> Chart:
-    known = any(slot.succeeded or slot.failed or slot.cancelled for slot in found)
     series = [
-        Series(_("succeeded"), [slot.succeeded if known else None for slot in found]),
-        Series(_("failed"), [slot.failed if known else None for slot in found]),
-        Series(_("cancelled"), [slot.cancelled if known else None for slot in found]),
+        Series(_("succeeded"), [slot.succeeded for slot in found]),
+        Series(_("failed"), [slot.failed for slot in found]),
+        Series(_("cancelled"), [slot.cancelled for slot in found]),
     ]
     says = _("%(all)s deployments in %(slots)s columns; the most in one is %(most)s, and %(failed)s failed in all.") % {
         "all": sum(slot.succeeded + slot.failed + slot.cancelled for slot in found),
@@ -31,7 +30,7 @@ def _deployments(found: Sequence[Slot], labels: Sequence[str]) -> Chart:
         "most": max((slot.succeeded + slot.failed + slot.cancelled for slot in found), default=0),
         "failed": sum(slot.failed for slot in found),
     }
-    return columns("deployments-chart", _("Deployments and how they ended"), says, labels, series, _count)
+    return columns("deployments-chart", _("Deployments and how they ended"), labels, series, _count, says=says)
 
 
 def _times(found: Sequence[Slot], labels: Sequence[str]) -> Chart:
@@ -39,7 +38,7 @@ def _times(found: Sequence[Slot], labels: Sequence[str]) -> Chart:
         Series(_("median (p50)"), [slot.p50 for slot in found]),
         Series("p95", [slot.p95 for slot in found]),
     ]
-    return lines("times-chart", _("Deploy time"), _from_to(labels, series), labels, series, span)
+    return lines("times-chart", _("Deploy time"), labels, series, span)
 
 
 def _downtimes(found: Sequence[Slot], labels: Sequence[str]) -> Chart:
@@ -48,21 +47,7 @@ def _downtimes(found: Sequence[Slot], labels: Sequence[str]) -> Chart:
         Series(_("marked"), [slot.marked for slot in found]),
         Series(_("measured"), [slot.measured for slot in found]),
     ]
-    return lines("downtimes-chart", _("Downtime, medians"), _from_to(labels, series), labels, series, span)
-
-
-def _from_to(labels: Sequence[str], series: Sequence[Series]) -> str:
-    """Where each line begins and ends."""
-    said = []
-    for one in series:
-        known = [(label, value) for label, value in zip(labels, one.values, strict=True) if value is not None]
-        if known:
-            words = _("%(name)s: from %(first)s (%(begin)s) to %(last)s (%(end)s)") % {
-                "name": one.name, "first": span(known[0][1]), "begin": known[0][0],
-                "last": span(known[-1][1]), "end": known[-1][0],
-            }  # fmt: skip
-            said.append(words)
-    return "; ".join(said)
+    return lines("downtimes-chart", _("Downtime, medians"), labels, series, span)
 
 
 def _count(value: float) -> str:

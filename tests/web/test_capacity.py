@@ -161,12 +161,15 @@ def test_the_seeds_plan_is_taken_over_once(manager: Client, world: World) -> Non
 
 def test_charts_have_gaps_where_nothing_is_known(manager: Client, world: World) -> None:
     watched(world.host)
-    for minutes, cpu in ((15, 10.0), (10, None), (5, 30.0), (0, 40.0)):
+    for minutes, cpu in ((50, 20.0), (15, 10.0), (10, None), (5, 30.0), (0, 40.0)):
         sample(world.host, at=clock.now() - timedelta(minutes=minutes), cpu=cpu)
     week(world.host, hours=1)
-    chart = manager.get(path(world)).context["charts"][0]
-    assert (len(chart.paths), len(chart.dots)) == (1, 1)
-    assert [values for _label, values in chart.rows] == [["10.0"], ["–"], ["30.0"], ["40.0"]]
+    answer = manager.get(path(world), headers={"accept-language": "en"})
+    chart = answer.context["charts"][0]
+    assert [values for _label, values in chart.rows] == [["20 %"], ["10 %"], [""], ["30 %"], ["40 %"]]
+    assert chart.lines[0]["path"] == "M0.0 96.0M420.0 108.0M540.0 84.0L600.0 72.0"  # by the time that lay between
+    assert (chart.limit_y, chart.legend[-1]) == ("36.0", ("limit", "", "limit 70 %"))
+    assert '<path class="limit" d="M0 36.0H600"/>' in answer.content.decode()
 
 
 def test_the_list_needs_as_many_queries_for_many_hosts(

@@ -68,12 +68,16 @@ def test_bills_stand_beside_the_plan_of_their_month(manager: Client, world: Worl
         GpuBill.objects.create(endpoint=endpoint, hour=hours, amount=amount, estimate=0, read_at=hours)
     newest = context_of(world.project)["gpu_months"][0]
     assert (newest["first"], newest["planned"], newest["billed"]) == (first, Decimal("0.9"), Decimal(2))
+    chart = context_of(world.project)["chart"]
+    assert chart.rows[-1][1][1] == "2.00 USD" and len(chart.marks) == 1
     assert "above the plan" in read(manager, page(world))
 
 
 def test_a_month_without_a_bill_is_not_free(manager: Client, world: World) -> None:
     seeded(world.project)
-    assert context_of(world.project)["gpu_months"][0]["billed"] is None
+    context = context_of(world.project)
+    assert context["gpu_months"][0]["billed"] is None
+    assert context["chart"].rows[-1][1][1] == "" and not context["chart"].marks
     assert "no bill" in read(manager, page(world))
 
 

@@ -126,7 +126,18 @@ def test_one_worker_that_worked_and_idled_in_an_hour_is_one(world: World, accoun
     sample(row, NOON - timedelta(minutes=5), running=1)
     sample(row, NOON - timedelta(minutes=4), idle=1)
     workers = gpu_charts.of(row, NOON)[0]
-    assert workers.columns[-1]["value"] == 1
+    assert [words for _label, words in workers.rows if words != [""]] == [["1"]]
+
+
+def test_an_hour_in_which_nobody_looked_is_not_free(world: World, account: GpuAccount) -> None:
+    row = endpoint(world, account)
+    hour = NOON.replace(minute=0) - timedelta(hours=2)
+    sample(row, hour, "0.25", running=1)
+    GpuBill.objects.create(endpoint=row, hour=hour + timedelta(hours=1), amount="0.5", estimate=0, read_at=NOON)
+    costs_by_hour = gpu_charts.of(row, NOON)[1]
+    last = [words for _label, words in costs_by_hour.rows[-3:]]
+    assert last == [["0.25 USD", ""], ["", "0.5 USD"], ["", ""]]
+    assert (len(costs_by_hour.columns), len(costs_by_hour.marks)) == (1, 1)
 
 
 def test_what_is_kept_is_not_crowded_out_by_what_is_gone(client: Client, world: World, account: GpuAccount) -> None:

@@ -117,7 +117,7 @@ def test_one_shows_its_history_and_no_value_of_a_variable(reader: Client, world:
         other.name,
     ):
         assert shown in text
-    for shown in ("8192", "4096", "1 difference", "HF_TOKEN", "EXTRA", "0.25 USD, billed 0.3"):
+    for shown in ("8192", "4096", "1 difference", "HF_TOKEN", "EXTRA", '0.25 USD</td><td class="num r">0.3 USD</td>'):
         assert shown in text
     assert "plain-but-hidden" not in text and "hf_token" not in text
 
