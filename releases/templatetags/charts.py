@@ -52,6 +52,11 @@ class Chart:
         return not (self.columns or self.marks or self.lines)
 
     @property
+    def is_known(self) -> bool:
+        """There are numbers, be they all zero: the table shows them."""
+        return any(value is not None for series in self._all for value in series.values)
+
+    @property
     def legend(self) -> list[tuple[str, str, str]]:
         """Shape, class and name of whatever is drawn; nothing where the title alone says it."""
         shape, classes = ("line", MARKS) if self.lines else ("part", _classes(self.series))

@@ -100,12 +100,20 @@ def test_places_are_those_given_and_nothing_leaves_the_drawing() -> None:
     assert chart.lines[0]["path"] == "M0.0 60.0L150.0 0.0L600.0 120.0"
 
 
-@pytest.mark.parametrize("chart", [column_chart([]), column_chart([None, 0.0]), line_chart([None]), line_chart([])])
+@pytest.mark.parametrize("chart", [column_chart([]), column_chart([None]), line_chart([None]), line_chart([])])
 def test_nothing_to_draw_is_said_in_words(chart: Chart) -> None:
     assert chart.is_empty
     page = html(chart)
     assert "Nothing to draw." in page
     assert "<svg" not in page and "<table" not in page
+
+
+def test_columns_of_zeros_are_said_in_words_and_stand_in_the_table() -> None:
+    chart = column_chart([None, 0.0])
+    assert chart.is_empty and chart.is_known
+    page = html(chart)
+    assert "Nothing above zero." in page
+    assert "<svg" not in page and page.count("<td") == 2
 
 
 def test_a_line_of_zeros_is_something() -> None:
