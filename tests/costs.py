@@ -109,15 +109,15 @@ def week(host: Host, cpu: float = 10.0, hours: int = 168) -> None:
     )
 
 
-def answered(environment: Environment, milliseconds: float = 80.0, count: int = 1000, key: str = "answers") -> Probe:
-    """A service that answered its health check so many times up to now, one in 30 seconds."""
+def answered(environment: Environment, milliseconds: float = 80.0, count: int = 500, key: str = "answers") -> Probe:
+    """A service that answered its health check so many times up to now, one in a minute."""
     service, _new = Service.objects.get_or_create(
         project=environment.project, key=key, defaults={"name": key, "kind": "backend"}
     )
     probe = Probe.objects.create(environment=environment, service=service, url="http://127.0.0.1:1/health")
     now = clock.now()
     ProbeResult.objects.bulk_create(
-        ProbeResult(probe=probe, at=now - timedelta(seconds=30 * n), ok=True, milliseconds=milliseconds)
+        ProbeResult(probe=probe, at=now - timedelta(minutes=n), ok=True, milliseconds=milliseconds)
         for n in range(count)
     )
     return probe

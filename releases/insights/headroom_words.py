@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from releases.insights.answer_times import LEAST_SAMPLES, STRETCH, WINDOW, AnswerTimes
+from releases.insights.answer_times import LEAST_SAMPLES, WINDOW, AnswerTimes
 from releases.insights.credits import Balance
 from releases.models import CapacitySample
 
@@ -128,10 +128,9 @@ def answers(found: Sequence[AnswerTimes], fresh_since: datetime) -> str:
     """Of each service its time, or why it is not known; and what it was measured over."""
     return _(
         "By Cloud Wiki's health checks of this environment over the last %(hours)s hours, one request of each"
-        " %(seconds)s seconds: %(services)s."
+        " minute: %(services)s."
     ) % {
         "hours": int(WINDOW.total_seconds() // 3600),
-        "seconds": int(STRETCH.total_seconds()),
         "services": "; ".join(_answers_of(one, fresh_since) for one in found),
     }
 

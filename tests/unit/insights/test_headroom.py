@@ -30,7 +30,7 @@ def sample(**changes: Any) -> CapacitySample:
     return CapacitySample(**whole | changes)
 
 
-def answers(p95: float = 120.0, samples: int = 2880, minutes: int = 1, limit: float = 2.0) -> AnswerTimes:
+def answers(p95: float = 120.0, samples: int = 1440, minutes: int = 1, limit: float = 2.0) -> AnswerTimes:
     return AnswerTimes("Backend", limit, samples, p95, NOW - timedelta(minutes=minutes))
 
 
@@ -122,14 +122,14 @@ def test_credits_need_a_type_and_fresh_hours() -> None:
 @pytest.mark.parametrize(
     ("seen", "state", "words"),
     [
-        ([answers(400)], OK, "Backend: 400 ms (samples: 2,880)"),
+        ([answers(400)], OK, "Backend: 400 ms (samples: 1,440)"),
         ([answers(401)], CLOSE, "401 ms"),
         ([answers(500)], CLOSE, "500 ms"),
         ([answers(500.1)], OVER, "501 ms"),
         ([answers(float("inf"))], OVER, "more than 5 of 100 requests got no answer within 2 s"),
         ([answers(float("inf"), limit=0.3)], UNKNOWN, "within 0.3 s"),
         ([answers(100, samples=LEAST_SAMPLES)], OK, "100 ms"),
-        ([answers(100, samples=LEAST_SAMPLES - 1)], UNKNOWN, "too few to say (samples: 959 of at least 960)"),
+        ([answers(100, samples=LEAST_SAMPLES - 1)], UNKNOWN, "too few to say (samples: 479 of at least 480)"),
         ([answers(900, samples=LEAST_SAMPLES - 1)], UNKNOWN, "too few"),
         ([answers(100, minutes=16)], UNKNOWN, "no answer of the last 15 minutes"),
         ([AnswerTimes("Backend", 2.0)], UNKNOWN, "Backend: no answer"),
