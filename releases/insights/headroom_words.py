@@ -146,7 +146,7 @@ def _answers_of(one: AnswerTimes, fresh_since: datetime) -> str:
     if one.ran_out:
         limit = _("%(service)s: more than 5 of 100 requests got no answer within %(limit)s s (samples: %(samples)s)")
         return limit % (words | {"limit": f"{one.limit:g}"})
-    return _("%(service)s: %(p95)s ms (samples: %(samples)s)") % (words | {"p95": f"{ceil(one.p95):,}"})
+    return _("%(service)s: %(time)s ms (samples: %(samples)s)") % (words | {"time": f"{ceil(one.p95):,}"})
 
 
 def used(code: str, sample: CapacitySample) -> str:

@@ -137,3 +137,11 @@ def test_the_page_says_how_events_are_counted_and_lists_them(client: Client, nig
     answer = client.get(f"{address}?project={night.world.project.pk}&rule=failures")
     assert [row.pk for row in answer.context["page_obj"]] == [failed.pk]
     assert "Each row is one event" in text_of(answer)
+
+
+def test_a_threshold_is_reached_not_connected_to(client: Client, world: World) -> None:
+    client.force_login(world.requester)
+    client.cookies["django_language"] = "ko"
+    words = text_of(client.get(reverse("releases:insights_thresholds")))
+    assert "도달하지 않음" in words
+    assert "연결 안 됨" not in words
