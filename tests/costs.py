@@ -12,10 +12,14 @@ from releases.models import (
     Component,
     CostItem,
     CostScenario,
+    Environment,
     Host,
     HostWatch,
     Price,
+    Probe,
+    ProbeResult,
     Project,
+    Service,
     TrafficEstimate,
 )
 from tests.factories import World
@@ -103,3 +107,17 @@ def week(host: Host, cpu: float = 10.0, hours: int = 168) -> None:
         )
         for ago in range(hours)
     )
+
+
+def answered(environment: Environment, milliseconds: float = 80.0, count: int = 500, key: str = "answers") -> Probe:
+    """A service that answered its health check so many times up to now, one in a minute."""
+    service, _new = Service.objects.get_or_create(
+        project=environment.project, key=key, defaults={"name": key, "kind": "backend"}
+    )
+    probe = Probe.objects.create(environment=environment, service=service, url="http://127.0.0.1:1/health")
+    now = clock.now()
+    ProbeResult.objects.bulk_create(
+        ProbeResult(probe=probe, at=now - timedelta(minutes=n), ok=True, milliseconds=milliseconds)
+        for n in range(count)
+    )
+    return probe

@@ -40,11 +40,15 @@ class CostsOut(Schema):
 
 
 class RuleOut(Schema):
-    """One rule about headroom: ok, close, over, unknown, or none where it does not apply."""
+    """One rule about headroom: ok, close, over, unknown, or none where it does not apply.
+
+    The figure is in `percent`, that of the rule about response times in `milliseconds`; the other is null.
+    """
 
     code: str
     state: str
     percent: float | None
+    milliseconds: float | None
     at: datetime | None
     evidence: str
     next_step: str
@@ -84,7 +88,8 @@ def host_headroom(request: HttpRequest, number: int) -> list[dict[str, Any]]:
         {
             "code": rule.code,
             "state": rule.state,
-            "percent": rule.value,
+            "percent": rule.value if rule.unit == headroom.PERCENT else None,
+            "milliseconds": rule.value if rule.unit == headroom.MILLISECONDS else None,
             "at": rule.at,
             "evidence": rule.evidence,
             "next_step": rule.next_step,

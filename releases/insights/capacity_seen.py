@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from django.db.models import OuterRef, Subquery
 
+from releases.insights import answer_times
 from releases.insights.capacity_parts import mean
 from releases.insights.headroom import WEEK, Seen
 from releases.models import CapacityHour, CapacitySample, Component, Host, HostWatch, Price
@@ -15,20 +16,30 @@ DAY: Final = timedelta(days=1)
 
 
 def seen_of(hosts: Collection[Host], now: datetime) -> dict[int, Seen]:
-    """By the host's number; hosts come with their watch and environment. Three queries."""
-    last = CapacitySample.objects.filter(host=OuterRef("pk")).order_by("-at").values("pk")[:1]
-    numbers = Host.objects.filter(pk__in=[host.pk for host in hosts]).order_by().values(last=Subquery(last))
-    newest = {sample.host_id: sample for sample in CapacitySample.objects.filter(pk__in=numbers)}
+    """By the host's number; hosts come with their watch and environment. Five queries."""
+    newest = newest_of(hosts)
     hours: dict[int, list[CapacityHour]] = defaultdict(list)
     for row in CapacityHour.objects.filter(host__in=hosts, hour__gte=now - WEEK).order_by("hour"):
         hours[row.host_id].append(row)
     types = _instances(hosts, now)
+    answers = answer_times.of_environments({host.environment_id for host in hosts}, now)
     return {
         host.pk: Seen(
-            now, newest.get(host.pk), hours[host.pk], types.get((host.environment.project_id, instance_of(host)))
+            now,
+            newest.get(host.pk),
+            hours[host.pk],
+            types.get((host.environment.project_id, instance_of(host))),
+            answers.get(host.environment_id, ()),
         )
         for host in hosts
     }
+
+
+def newest_of(hosts: Collection[Host]) -> dict[int, CapacitySample]:
+    """The newest reading of each, by the host's number. One query."""
+    last = CapacitySample.objects.filter(host=OuterRef("pk")).order_by("-at").values("pk")[:1]
+    numbers = Host.objects.filter(pk__in=[host.pk for host in hosts]).order_by().values(last=Subquery(last))
+    return {sample.host_id: sample for sample in CapacitySample.objects.filter(pk__in=numbers)}
 
 
 def instance_of(host: Host) -> str:

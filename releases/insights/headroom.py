@@ -11,11 +11,13 @@ from typing import Final
 from django.utils.translation import gettext as _
 
 from releases.insights import headroom_words as words
+from releases.insights.answer_times import LEAST_SAMPLES, AnswerTimes
 from releases.insights.credits import balance
 from releases.insights.shares import connection_share, disk_share, memory_share
 from releases.models import CapacityHour, CapacitySample, Price
 
 OK, CLOSE, OVER, UNKNOWN, NONE = "ok", "close", "over", "unknown", "none"
+PERCENT, MILLISECONDS = "%", "ms"
 FRESH: Final = timedelta(minutes=15)  # a reading older than that tells nothing about now
 WEEK: Final = timedelta(days=7)
 LEAST_HOURS: Final = 84  # of a week's 168 that must have been read before a week is judged
@@ -23,19 +25,21 @@ CREDIT, CREDIT_CLOSE = 20, 40  # percent of a full balance; under it
 CPU, CPU_CLOSE = 70, 60  # percent, mean of a week; above it
 MEMORY, MEMORY_CLOSE = 80, 70
 CONNECTIONS, CONNECTIONS_CLOSE = 80, 70
+RESPONSE, RESPONSE_CLOSE = 500, 400  # milliseconds, 95th percentile of a day; above it
 DISK, DISK_CLOSE = 90, 80  # ours: the seed names none
-CODES: Final = ("credit", "cpu", "memory", "connections", "disk")
+CODES: Final = ("credit", "cpu", "memory", "response", "connections", "disk")
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule and how it stands. `value` in percent; `at`: of the newest reading that it rests on."""
+    """One rule and how it stands. `value` in `unit`; `at`: of the newest reading that it rests on."""
 
     code: str
     state: str
     value: float | None = None
     at: datetime | None = None
     evidence: str = ""
+    unit: str = PERCENT
 
     @property
     def title(self) -> str:
@@ -50,12 +54,16 @@ class Rule:
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of one host: its newest reading, the hours of a week (oldest first), its instance type."""
+    """What is known of one host: its newest reading, the hours of a week (oldest first), its instance type.
+
+    `answers`: how fast the services of its environment answered.
+    """
 
     now: datetime
     sample: CapacitySample | None = None
     hours: Sequence[CapacityHour] = field(default_factory=tuple)
     instance: Price | None = None
+    answers: Sequence[AnswerTimes] = field(default_factory=tuple)
 
 
 def rules(seen: Seen) -> list[Rule]:
@@ -64,6 +72,7 @@ def rules(seen: Seen) -> list[Rule]:
         _credit(seen),
         _cpu(seen),
         _now(seen, "memory", MEMORY_CLOSE, MEMORY),
+        _response(seen),
         _now(seen, "connections", CONNECTIONS_CLOSE, CONNECTIONS),
         _now(seen, "disk", DISK_CLOSE, DISK),
     ]
@@ -113,6 +122,27 @@ def _cpu(seen: Seen) -> Rule:
     evidence = words.cpu(mean, len(hours))
     state = UNKNOWN if len(hours) < LEAST_HOURS else _above(mean, CPU_CLOSE, CPU)
     return Rule("cpu", state, mean, at, evidence)
+
+
+def _response(seen: Seen) -> Rule:
+    """The service that stands worst decides; of several, the slowest."""
+    if not seen.answers:
+        return Rule("response", UNKNOWN, evidence=words.nothing_asked(), unit=MILLISECONDS)
+    states = [(_answered(one, seen.now), one) for one in seen.answers]
+    state = next(state for state in (OVER, UNKNOWN, CLOSE, OK) if state in {found for found, _one in states})
+    told = [one for found, one in states if found == state and one.at is not None]
+    decides = max(told, key=lambda one: one.p95, default=None)
+    value = decides.p95 if decides and not decides.ran_out else None
+    at = decides.at if decides else None
+    return Rule("response", state, value, at, words.answers(seen.answers, seen.now - FRESH), MILLISECONDS)
+
+
+def _answered(one: AnswerTimes, now: datetime) -> str:
+    if one.at is None or now - one.at > FRESH or one.samples < LEAST_SAMPLES:
+        return UNKNOWN
+    if one.ran_out:
+        return OVER if one.limit * 1000 >= RESPONSE else UNKNOWN  # a shorter limit leaves open how long it took
+    return _above(one.p95, RESPONSE_CLOSE, RESPONSE)
 
 
 def _now(seen: Seen, code: str, close: float, over: float) -> Rule:

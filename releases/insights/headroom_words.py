@@ -1,12 +1,15 @@
 """What the rules about a host's headroom say, in the reader's language."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from math import ceil
 from typing import Final
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from releases.insights.answer_times import LEAST_SAMPLES, WINDOW, AnswerTimes
 from releases.insights.credits import Balance
 from releases.models import CapacitySample
 
@@ -14,6 +17,7 @@ _TITLES: Final[dict[str, Promise]] = {
     "credit": gettext_lazy("CPU credits (estimate): at least 20 %"),
     "cpu": gettext_lazy("CPU over a week: at most 70 %"),
     "memory": gettext_lazy("Memory: at most 80 %"),
+    "response": gettext_lazy("Response time (p95): at most 500 ms"),
     "connections": gettext_lazy("Connections of PostgreSQL: at most 80 %"),
     "disk": gettext_lazy("Disk: at most 90 %"),
 }
@@ -29,6 +33,11 @@ _NEXT: Final[dict[str, Promise]] = {
     "memory": gettext_lazy(
         "There is no swap, on purpose: what asks for more is ended. Lower the heap or the database's cache, or take"
         " the next size. Two copies of the application beside each other (blue-green) need 16 GB."
+    ),
+    "response": gettext_lazy(
+        "See whether CPU, memory or connections are near their limit, too. If not, look for slow queries and slow calls"
+        " to others: a larger machine does not help there. If they are, take the next size, or move the database to a"
+        " host of its own."
     ),
     "connections": gettext_lazy(
         "Look for connections that are left open, then measure before the pool is made larger: on few vCPUs a larger"
@@ -108,6 +117,36 @@ def cpu(mean: float, hours: int) -> str:
     """How much of the week is known."""
     words = {"mean": f"{mean:.0f}", "hours": hours}
     return _("%(mean)s %% on average over %(hours)s of the last 168 hours.") % words
+
+
+def nothing_asked() -> str:
+    """No service of the environment is watched."""
+    return _("No health check of this environment is on, so nothing is measured.")
+
+
+def answers(found: Sequence[AnswerTimes], fresh_since: datetime) -> str:
+    """Of each service its time, or why it is not known; and what it was measured over."""
+    return _(
+        "By Cloud Wiki's health checks of this environment over the last %(hours)s hours, one request of each"
+        " minute: %(services)s."
+    ) % {
+        "hours": int(WINDOW.total_seconds() // 3600),
+        "services": "; ".join(_answers_of(one, fresh_since) for one in found),
+    }
+
+
+def _answers_of(one: AnswerTimes, fresh_since: datetime) -> str:
+    words = {"service": one.service, "samples": f"{one.samples:,}", "least": f"{LEAST_SAMPLES:,}"}
+    if one.at is None:
+        return _("%(service)s: no answer") % words
+    if one.at < fresh_since:
+        return _("%(service)s: no answer of the last 15 minutes (samples: %(samples)s)") % words
+    if one.samples < LEAST_SAMPLES:
+        return _("%(service)s: too few to say (samples: %(samples)s of at least %(least)s)") % words
+    if one.ran_out:
+        limit = _("%(service)s: more than 5 of 100 requests got no answer within %(limit)s s (samples: %(samples)s)")
+        return limit % (words | {"limit": f"{one.limit:g}"})
+    return _("%(service)s: %(time)s ms (samples: %(samples)s)") % (words | {"time": f"{ceil(one.p95):,}"})
 
 
 def used(code: str, sample: CapacitySample) -> str:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from releases.insights.scope import FAILED
+from releases.insights.failure_events import one_each
 from releases.models import (
     ActiveUsers,
     Complaint,
@@ -69,9 +69,8 @@ def deploys(project: Project, now: datetime) -> QuerySet[Deployment]:
 
 
 def failures(project: Project, now: datetime) -> QuerySet[Deployment]:
-    """Deploys that failed, and rollbacks, that started within the last thirty days."""
-    failed = Q(kind=DeploymentKind.DEPLOY, status__in=sorted(FAILED)) | Q(kind=DeploymentKind.ROLLBACK)
-    return _software(project).filter(failed, started_at__gt=now - MONTH, started_at__lte=now)
+    """What began within the last thirty days, one row for each event; see failure_events.py."""
+    return one_each(_software(project).filter(started_at__gt=now - MONTH, started_at__lte=now))
 
 
 def hosts(project: Project) -> QuerySet[Host, str]:

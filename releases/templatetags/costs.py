@@ -1,6 +1,7 @@
 """Money, planned ranges and the state of a headroom rule, as people read them."""
 
 from decimal import Decimal
+from math import ceil
 from typing import Final, Literal
 
 from django import template
@@ -80,6 +81,14 @@ def percent(value: float | Literal[""] | None) -> str:
     if value is None or value == "":
         return NOTHING
     return f"{value:.1f} %" if value < 10 else f"{value:.0f} %"
+
+
+@register.filter
+def figure(rule: headroom.Rule) -> str:
+    """The number of a rule about headroom in its own unit, milliseconds rounded up; "–" where it is not known."""
+    if rule.value is None or rule.unit == headroom.PERCENT:
+        return percent(rule.value)
+    return f"{ceil(rule.value):,} {rule.unit}"
 
 
 @register.filter

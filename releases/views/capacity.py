@@ -50,6 +50,7 @@ def hosts(request: HttpRequest) -> HttpResponse:
                 "host": host,
                 "rules": rules,
                 "worst": headroom.worst(rules),
+                "response": next(rule for rule in rules if rule.code == "response"),
                 "watch": watch_of(host),
                 "seen": seen[host.pk],
             }

@@ -58,7 +58,7 @@ def threshold_deployments(request: HttpRequest) -> HttpResponse:
         raise Http404
     project = permissions.get(Project, signed_in(request), Need.VIEW, pk=number)
     rows = thresholds.DEPLOYMENTS[rule](project, clock.now())
-    return _list(request, rows, {"project": project, "title": RULES[rule]})
+    return _list(request, rows, {"project": project, "rule": rule, "title": RULES[rule]})
 
 
 @require_GET

@@ -10,7 +10,7 @@ from pytest_django import DjangoAssertNumQueries
 from releases.audit import THE_SYSTEM
 from releases.engine import clock, cost_seed
 from releases.models import AuditEvent, Component, Host, HostWatch, Membership
-from tests.costs import GB, sample, seeded, watched, week
+from tests.costs import GB, answered, sample, seeded, watched, week
 from tests.factories import World, make_user
 
 
@@ -51,6 +51,7 @@ def test_measured_beside_planned(manager: Client, world: World) -> None:
     parts = {number: {"memory": 3 * GB, "basis": "pss", "cpu": 12.0, "processes": 9}}
     sample(world.host, components=parts)
     week(world.host)
+    answered(world.environment)
     text = read(manager, path(world))
     for words in ("2,000–4,000 MB", "3.0 GB", "12 %", "5,100–8,700 MB", "8.0 GB / 16.0 GB"):
         assert words in text
@@ -179,6 +180,7 @@ def test_the_list_needs_as_many_queries_for_many_hosts(
     watched(world.host)
     sample(world.host)
     week(world.host)
+    answered(world.environment)
     with django_assert_max_num_queries(20) as few:
         assert "50 %" in read(manager, "/capacity/")
     for number in range(12):

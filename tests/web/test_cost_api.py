@@ -2,7 +2,7 @@
 
 from django.test import Client
 
-from tests.costs import sample, seeded, watched, week
+from tests.costs import answered, sample, seeded, watched, week
 from tests.factories import World
 
 
@@ -22,6 +22,9 @@ def test_the_headroom_of_a_host(client: Client, world: World) -> None:
     watched(world.host)
     sample(world.host)
     week(world.host)
+    answered(world.environment)
     found = {rule["code"]: rule for rule in client.get(path).json()}
     assert {rule["state"] for rule in found.values()} == {"ok"}
     assert found["memory"]["percent"] == 50
+    assert (found["response"]["milliseconds"], found["response"]["percent"]) == (80, None)
+    assert found["memory"]["milliseconds"] is None

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from releases.insights.capacity_seen import seen_of
+from releases.insights.capacity_seen import newest_of
 from releases.insights.costs import HOURS_OF_A_MONTH, Rate
 from releases.models import Component, CostKind, Host, Price, Project
 from releases.views.blocks import Block
@@ -61,10 +61,10 @@ def _components(project: Project) -> dict[str, Any]:
         by_host[part["component"].host_id].append(part)
     hosts = Host.objects.filter(pk__in=by_host).select_related("environment__project", "watch")
     shown = list(hosts.order_by("environment__position", "name")[:MOST_HOSTS])
-    seen = seen_of(shown, now)
+    newest = newest_of(shown)
     return {
         "project": project,
-        "hosts": [{"host": host, "parts": by_host[host.pk], "sample": seen[host.pk].sample} for host in shown],
+        "hosts": [{"host": host, "parts": by_host[host.pk], "sample": newest.get(host.pk)} for host in shown],
     }
 
 

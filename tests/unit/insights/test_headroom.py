@@ -4,8 +4,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from releases.insights import headroom
+from releases.insights.answer_times import LEAST_SAMPLES, AnswerTimes
 from releases.insights.credits import balance
 from releases.insights.headroom import CLOSE, NONE, OK, OVER, UNKNOWN, Rule, Seen
 from releases.models import CapacityHour, CapacitySample, Price
@@ -28,6 +30,10 @@ def sample(**changes: Any) -> CapacitySample:
     return CapacitySample(**whole | changes)
 
 
+def answers(p95: float = 120.0, samples: int = 1440, minutes: int = 1, limit: float = 2.0) -> AnswerTimes:
+    return AnswerTimes("Backend", limit, samples, p95, NOW - timedelta(minutes=minutes))
+
+
 def rules(**seen: Any) -> dict[str, Rule]:
     return {rule.code: rule for rule in headroom.rules(Seen(NOW, **seen))}
 
@@ -40,7 +46,7 @@ def test_without_a_reading_nothing_is_known() -> None:
 
 
 def test_a_quiet_host_is_fine() -> None:
-    found = rules(sample=sample(), hours=hours(10), instance=T4G)
+    found = rules(sample=sample(), hours=hours(10), instance=T4G, answers=[answers()])
     assert {rule.state for rule in found.values()} == {OK}
     assert headroom.worst(list(found.values())) == OK
     assert all(rule.at and not rule.next_step for rule in found.values())
@@ -111,6 +117,40 @@ def test_credits_need_a_type_and_fresh_hours() -> None:
     assert rules(hours=hours(10), instance=Price(key="m7g.large"))["credit"].state == NONE
     old = hours(10, until=NOW - timedelta(hours=3))
     assert rules(hours=old, instance=T4G)["credit"].state == UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("seen", "state", "words"),
+    [
+        ([answers(400)], OK, "Backend: 400 ms (samples: 1,440)"),
+        ([answers(401)], CLOSE, "401 ms"),
+        ([answers(500)], CLOSE, "500 ms"),
+        ([answers(500.1)], OVER, "501 ms"),
+        ([answers(float("inf"))], OVER, "more than 5 of 100 requests got no answer within 2 s"),
+        ([answers(float("inf"), limit=0.3)], UNKNOWN, "within 0.3 s"),
+        ([answers(100, samples=LEAST_SAMPLES)], OK, "100 ms"),
+        ([answers(100, samples=LEAST_SAMPLES - 1)], UNKNOWN, "too few to say (samples: 479 of at least 480)"),
+        ([answers(900, samples=LEAST_SAMPLES - 1)], UNKNOWN, "too few"),
+        ([answers(100, minutes=16)], UNKNOWN, "no answer of the last 15 minutes"),
+        ([AnswerTimes("Backend", 2.0)], UNKNOWN, "Backend: no answer"),
+        ([answers(100), AnswerTimes("Frontend", 2.0)], UNKNOWN, "Backend: 100 ms"),
+        ([answers(100), answers(450)], CLOSE, "450 ms"),
+        ([answers(900), AnswerTimes("Frontend", 2.0)], OVER, "Frontend: no answer"),
+        ([], UNKNOWN, "No health check"),
+    ],
+)
+def test_the_slowest_service_decides(seen: list[AnswerTimes], state: str, words: str) -> None:
+    with translation.override("en"):
+        rule = rules(answers=seen)["response"]
+    assert rule.state == state
+    assert words in rule.evidence
+    assert bool(rule.next_step) is (state in {CLOSE, OVER})
+
+
+def test_the_figure_is_the_slowest_of_those_that_decide() -> None:
+    rule = rules(answers=[answers(100), answers(600), answers(800, minutes=3), answers(450)])["response"]
+    assert (rule.value, rule.unit, rule.at) == (800, "ms", NOW - timedelta(minutes=3))
+    assert rules(answers=[answers(float("inf"))])["response"].value is None
 
 
 def test_a_day_under_the_baseline_fills_the_balance() -> None:
