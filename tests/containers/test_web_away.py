@@ -38,14 +38,18 @@ class Kept:
     def __init__(self, site: Stack) -> None:
         self.site = site
         self.client = httpx.Client(base_url=site.address, verify=site.authority(), trust_env=False, timeout=30)
-        site.until(lambda: "/ko.index.html" in self._files("*.html"), "the ready-made files")
-        (self.project,) = re.findall(r"/srv/public/([-\w]+)/en\.html", self._files("en.html"))
+        page = self.client.get("/announcements/").headers["location"]  # the only project
+        self.project = page.strip("/").rpartition("/")[2]
         feed = self.client.get(f"/announcements/{self.project}/feed.json").json()
         self.number = feed["items"][0]["url"].rstrip("/").rpartition("/")[2]
+        site.until(self.is_written, "the ready-made files of the demo")
         self.live = {(name, one): self.get(name, one) for name in NAMES for one in LANGUAGES}
 
-    def _files(self, name: str) -> str:
-        return self.site.execute("caddy", "find", "/srv/public", "-name", name).stdout
+    def is_written(self) -> bool:
+        """The list, which is written last, has the project, and the newest announcement has a page."""
+        listed = self.site.execute("caddy", "cat", "/srv/public/en.index.html").stdout
+        one = self.site.execute("caddy", "cat", f"/srv/public/{self.project}/en.{self.number}.html").stdout
+        return self.project in listed and "</html>" in one
 
     def get(self, name: str, language: str, query: str = "", **headers: str) -> httpx.Response:
         path = f"/announcements/{self.project}/{name.replace('NUMBER', self.number)}{query}"
@@ -158,3 +162,31 @@ def test_the_proxy_reads_public_files_and_nothing_else(kept: Kept) -> None:
     assert "Read-only file system" in done.stderr
     listed = set(site.execute("caddy", "ls", "-A", "/srv/public").stdout.split())
     assert listed == {kept.project, ".files", "ko.index.html", "en.index.html"}
+
+
+@pytest.fixture
+def refusing(kept: Kept) -> Iterator[str]:
+    """Something in the place of the web process that answers 503 to everything; what it says."""
+    site, words = kept.site, "not now"
+    name = f"{site.name}_refusing"
+    network = ("--network", f"{site.name}_edge:alias=web", "--label", f"io.podman.compose.project={site.name}")
+    command = ("caddy", "respond", "--listen", ":8000", "--status", "503", "--body", words)
+    podman("run", "--detach", "--name", name, *network, site.images[1], *command)
+    try:
+        site.until(lambda: kept.client.get("/readyz").text == words, "the stand-in to be asked")
+        yield words
+    finally:
+        podman("rm", "--force", "--time", "2", name)
+
+
+def test_a_web_process_that_refuses_is_one_that_is_away(kept: Kept, refusing: str) -> None:
+    for name in NAMES:
+        answer = kept.get(name, "en")
+        assert (answer.status_code, answer.headers["content-type"]) == (
+            200,
+            kept.live[name, "en"].headers["content-type"],
+        )
+        assert refusing not in answer.text
+    elsewhere = kept.client.get("/readyz")  # what it says of itself is passed on
+    assert (elsewhere.status_code, elsewhere.text) == (503, refusing)
+    assert AWAY[0] in kept.client.get("/announcements/nothing-here/").text
