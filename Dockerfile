@@ -8,8 +8,8 @@ ARG CADDY_IMAGE=caddy:2
 FROM ${CADDY_IMAGE} AS proxy
 # A copy carries no file capability, so the program starts with every capability dropped. It listens above 1024.
 RUN cp /usr/bin/caddy /usr/bin/caddy.plain && mv /usr/bin/caddy.plain /usr/bin/caddy \
-    && mkdir -p /data /config && chown -R 10002:10002 /data /config
-COPY deploy/Caddyfile /etc/caddy/Caddyfile
+    && mkdir -p /data /config /srv/public && chown -R 10002:10002 /data /config && chown 10001:10001 /srv/public
+COPY deploy/Caddyfile deploy/away.html /etc/caddy/
 ENV XDG_DATA_HOME=/data XDG_CONFIG_HOME=/config
 USER 10002:10002
 EXPOSE 8080 8443
@@ -25,7 +25,7 @@ RUN apt-get update -qq \
     && rm -rf /var/lib/apt/lists/* /var/cache/debconf/* /var/log/apt /var/log/dpkg.log
 RUN groupadd --gid 10001 cloudwiki \
     && useradd --uid 10001 --gid 10001 --home-dir /data --no-create-home --shell /usr/sbin/nologin cloudwiki \
-    && mkdir -m 0700 /data && chown 10001:10001 /data
+    && mkdir -m 0700 /data && mkdir -m 0755 /data/public && chown 10001:10001 /data /data/public
 
 FROM runtime AS dependencies
 RUN apt-get update -qq \

@@ -7,7 +7,7 @@ whole chain; comparing the head with a copy kept elsewhere finds that.
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -73,6 +73,12 @@ def record(actor: Actor, action: str, target: models.Model, **detail: Any) -> Au
     return event
 
 
+def differences(before: models.Model | None, after: models.Model, names: Sequence[str]) -> Mapping[str, list[Any]]:
+    """The old and the new value of each field that differs, as JSON can hold them. Without `before`, all are new."""
+    pairs = {name: (getattr(before, name) if before else None, getattr(after, name)) for name in names}
+    return {name: [_plain(old), _plain(new)] for name, (old, new) in pairs.items() if before is None or old != new}
+
+
 def _locked_head() -> Any:
     """The head row with the database's time as `now`; nobody else can add an event until we commit."""
     rows = AuditHead.objects.select_for_update().annotate(now=Now()).filter(pk=1)
@@ -136,3 +142,7 @@ def _project(target: models.Model, deployment: Deployment | None) -> Project | N
         if owner is not None:
             return _project(owner, None)
     return None
+
+
+def _plain(value: Any) -> Any:
+    return value if value is None or isinstance(value, bool | int | str | list | dict) else str(value)

@@ -11,22 +11,25 @@ from releases import lifecycle
 from releases.audit import Actor
 from releases.engine import clock
 from releases.engine.errors import Conflict, EngineError
+from releases.engine.insisting import put_on_record
 from releases.models import Announcement, Deployment, DeploymentKind, Environment, Event, Service
 from releases.notices import planning, states, wording
 from releases.notices.shipped import Words
+from releases.risks.secrets_scanner import Found
 
 _MOVED: Final = ("state", "starts_at", "ends_at", "began_at", "ended_at")
 
 
 @dataclass(frozen=True)
 class Wish:
-    """What a person wants an announcement to be. `words`: with placeholders."""
+    """What a person wants an announcement to be. `words`: with placeholders; `insisted`: no secrets, they say."""
 
     state: str
     words: Words
     starts_at: datetime | None
     ends_at: datetime | None
     services: tuple[Service, ...]
+    insisted: tuple[Found, ...] = ()
 
 
 def kind_of(deployment: Deployment) -> str:
@@ -61,7 +64,9 @@ def announce(
         with transaction.atomic():
             if deployment is not None:
                 _require_draft(deployment)
-            return states.create(row, wish.services, actor, words)
+            made = states.create(row, wish.services, actor, words)
+            put_on_record(actor, made, wish.insisted)
+            return made
     except IntegrityError as error:
         raise Conflict(_("This deployment was announced a moment ago.")) from error
 
@@ -72,7 +77,9 @@ def edit(row: Announcement, wish: Wish, actor: Actor, *, tell: bool) -> bool:
     False where all was so already. Raises EngineError, lifecycle.ForbiddenTransition.
     """
     with transaction.atomic():
-        return _edited(row, wish, actor, tell=tell)
+        changed = _edited(row, wish, actor, tell=tell)
+        put_on_record(actor, row, wish.insisted)
+        return changed
 
 
 def _edited(row: Announcement, wish: Wish, actor: Actor, *, tell: bool) -> bool:

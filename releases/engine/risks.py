@@ -5,6 +5,7 @@ nothing: what was open stays open.
 """
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import transaction
@@ -15,12 +16,14 @@ from releases import audit
 from releases.audit import THE_SYSTEM, Actor
 from releases.engine import clock
 from releases.engine.errors import Conflict, EngineError
+from releases.engine.insisting import put_on_record
 from releases.models import Membership, Project, Risk, RiskEvent, RiskRound, RiskState, Seen, User
 from releases.models.choices import in_each_language
 from releases.notices import outbox
 from releases.risks import looking
 from releases.risks.finding import Check, Finding, Target
 from releases.risks.registry import all_checks, by_kind, view_of
+from releases.risks.secrets_scanner import Found
 
 LONGEST = timedelta(days=365)  # that a risk may be accepted for
 BAD = (Seen.WARNING, Seen.RISK)
@@ -99,8 +102,11 @@ def close_gone(project: Project, kinds: set[str], seen: set[tuple[str, str]]) ->
             audit.record(THE_SYSTEM, "risk.gone", locked)
 
 
-def accept(risk: Risk, user: User, actor: Actor, until: datetime, reason: str) -> None:
-    """Live with a risk until a moment, for a reason. Raises EngineError, Conflict when it is not open."""
+def accept(risk: Risk, user: User, actor: Actor, until: datetime, reason: str, insisted: Sequence[Found] = ()) -> None:
+    """Live with a risk until a moment, for a reason; `insisted`: what a person said is no secret in it.
+
+    Raises EngineError, Conflict when it is not open.
+    """
     if not reason.strip():
         raise EngineError(_("Reason: say why it is all right to live with it."))
     now = clock.now()
@@ -111,6 +117,7 @@ def accept(risk: Risk, user: User, actor: Actor, until: datetime, reason: str) -
         row.state, row.accepted_until, row.accepted_because = RiskState.ACCEPTED, until, reason.strip()[:500]
         row.save()
         _note(row, "accepted", user, reason, until)
+        put_on_record(actor, row, insisted)
         audit.record(actor, "risk.accept", row, reason=row.accepted_because, until=until.isoformat())
 
 

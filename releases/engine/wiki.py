@@ -10,7 +10,9 @@ from releases import audit
 from releases.audit import Actor
 from releases.engine import clock
 from releases.engine.errors import Conflict, EngineError
+from releases.engine.insisting import put_on_record
 from releases.models import Project, WikiPage, WikiRedirect, WikiRevision
+from releases.risks.secrets_scanner import Found
 from releases.wiki.addresses import slug_of, unused
 from releases.wiki.importing import Draft
 
@@ -26,11 +28,17 @@ class EditConflict(Conflict):
 
 
 def create_page(
-    project: Project, texts: Mapping[str, str], slug: str, parent: WikiPage | None, kind: str, actor: Actor
+    project: Project,
+    texts: Mapping[str, str],
+    slug: str,
+    parent: WikiPage | None,
+    kind: str,
+    actor: Actor,
+    insisted: Sequence[Found] = (),
 ) -> WikiPage:
     """Add a page with its first revision. An empty `slug` is made from the title.
 
-    Raises EngineError where the address is taken.
+    `insisted`: what a person said is no secret. Raises EngineError where the address is taken.
     """
     with transaction.atomic():
         _one_at_a_time(project.pk)
@@ -43,23 +51,35 @@ def create_page(
             project=project, slug=wanted, parent=parent, kind=kind, position=_last(project, parent), **_only(texts)
         )
         _keep(page, _("first text"), actor)
+        put_on_record(actor, page, insisted)
         audit.record(actor, "wiki.create", page, slug=page.slug)
     return page
 
 
-def save_page(page: WikiPage, texts: Mapping[str, str], kind: str, base: int, note: str, actor: Actor) -> WikiPage:
+def save_page(
+    page: WikiPage,
+    texts: Mapping[str, str],
+    kind: str,
+    base: int,
+    note: str,
+    actor: Actor,
+    insisted: Sequence[Found] = (),
+) -> WikiPage:
     """Keep new texts as the revision after `base`. The same texts and kind are not kept twice.
 
+    `insisted`: what a person said is no secret; that counts for a text that is there already, too.
     Raises EditConflict when another revision was saved since `base`, EngineError on an archived page.
     """
     with transaction.atomic():
         held = _held(page)
         changes = {**_only(texts), "kind": kind}
         if all(getattr(held, name) == value for name, value in changes.items()):
+            put_on_record(actor, held, insisted)
             return held
         if held.number != base:
             raise EditConflict(held.revisions.get(number=held.number))
         _write(held, changes, note, actor)
+        put_on_record(actor, held, insisted)
         audit.record(actor, "wiki.save", held, revision=held.number, note=note)
     return held
 
@@ -127,10 +147,13 @@ def unarchive_page(page: WikiPage, actor: Actor) -> None:
         audit.record(actor, "wiki.unarchive", held)
 
 
-def import_pages(project: Project, drafts: Sequence[Draft], actor: Actor) -> tuple[list[WikiPage], list[str]]:
+def import_pages(
+    project: Project, drafts: Sequence[Draft], actor: Actor, insisted: Sequence[Found] = ()
+) -> tuple[list[WikiPage], list[str]]:
     """Make a page of each draft, first as it was written, then with its live blocks; (made, titles that are there).
 
     A page that has a draft's short name, or had it before it was moved, is left as it is.
+    `insisted`: what a person said is no secret.
     """
     made: list[WikiPage] = []
     there: list[str] = []
@@ -145,6 +168,7 @@ def import_pages(project: Project, drafts: Sequence[Draft], actor: Actor) -> tup
                 continue
             known[draft.slug] = _import(project, draft, known, actor)
             made.append(known[draft.slug])
+        put_on_record(actor, project, insisted)
         audit.record(actor, "wiki.import", project, pages=len(made), there=len(there))
     return made, there
 

@@ -21,9 +21,8 @@ def badge(snapshot: Snapshot, reader: Reader, is_late: bool = False) -> str:
         answer = words.answer(snapshot)
         word = answer.short
         if is_late:
-            word = _("%(word)s, as of %(time)s") % {
-                "word": word, "time": words.minute(snapshot.checked_at, snapshot.zone),
-            }  # fmt: skip
+            time = words.moment if reader.is_kept else words.minute
+            word = _("%(word)s, as of %(time)s") % {"word": word, "time": time(snapshot.checked_at, snapshot.zone)}
         left, right = width(snapshot.name), width(word)
         context = {
             "name": snapshot.name,

@@ -77,7 +77,8 @@ def _common(snapshot: Snapshot, reader: Reader, is_late: bool, name: str, *argum
         "reader": reader,
         "here": address.of(name, *arguments),
         "is_late": is_late,
-        "as_of": words.minute(checked, zone) if today else words.moment(checked, zone),
+        # Nobody knows on which day a file is read.
+        "as_of": words.minute(checked, zone) if today and not reader.is_kept else words.moment(checked, zone),
         "zone": words.zone_name(checked, zone),
     }
 

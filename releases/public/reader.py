@@ -13,11 +13,14 @@ NAMES: Final = {"ko": "한국어", "en": "English"}
 
 @dataclass(frozen=True)
 class Reader:
-    """`base` is the site's address without a slash at the end. `chosen`: the language was asked for in the address."""
+    """`base` is the site's address without a slash at the end. `chosen`: the language was asked for in the address.
+    `is_kept`: of a ready-made file, which a proxy hands out while nothing of Cloud Wiki answers.
+    """
 
     language: str
     base: str
     chosen: bool = False
+    is_kept: bool = False
 
     @property
     def query(self) -> str:

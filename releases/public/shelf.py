@@ -8,7 +8,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -65,20 +65,32 @@ def write(snapshot: Snapshot) -> None:
 
 
 def write_files(slug: str, files: Mapping[str, bytes]) -> None:
-    """Replace files of a project. Raises OSError."""
-    place = folder() / slug
-    place.mkdir(parents=True, exist_ok=True)
+    """Replace files of a project; "": files about all of them. Raises OSError."""
     for name, content in files.items():
-        handle, path = tempfile.mkstemp(dir=place, prefix=f".{name}.")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.chmod(path, 0o644)  # noqa: PTH101 - public, also for the account of a proxy
-            os.replace(path, place / name)  # noqa: PTH105
-        except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(path)  # noqa: PTH108
-            raise
+        put(folder() / slug / name, content)
+
+
+def put(file: Path, content: bytes) -> None:
+    """Replace one file, in a folder that is made where it is missing. Raises OSError."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    handle, path = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
+    try:
+        with os.fdopen(handle, "wb") as new:
+            new.write(content)
+        os.chmod(path, 0o644)  # noqa: PTH101 - public, also for the account of a proxy
+        os.replace(path, file)  # noqa: PTH105
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)  # noqa: PTH108
+        raise
+
+
+def keep_notices(slug: str, numbers: Collection[int]) -> None:
+    """Forget the ready-made pages of all announcements but these."""
+    for path in (folder() / slug).glob("*.*.html"):
+        number = path.name.split(".")[1]
+        if number.isdecimal() and int(number) not in numbers:
+            path.unlink(missing_ok=True)
 
 
 def remove(slug: str) -> None:

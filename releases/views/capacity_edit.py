@@ -12,7 +12,7 @@ from releases.models import Component, Host, HostWatch
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import done, once, verb
 from releases.views.capacity_forms import WATCH_GROUPS, ComponentForm, WatchForm
-from releases.views.grouped_forms import Group, differences, form_page
+from releases.views.grouped_forms import Group, form_page
 
 PARTS = ("environment__project", "watch")
 _WATCHED = ("is_on", "instance", "database", "max_connections", "paths")
@@ -28,7 +28,7 @@ def edit_watch(request: HttpRequest, number: int) -> HttpResponse:
     form = WatchForm(request.POST or None, instance=HostWatch.objects.filter(host=host).first() or HostWatch(host=host))
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
-            changes = differences(before, form.save(), _WATCHED)
+            changes = audit.differences(before, form.save(), _WATCHED)
             if changes:
                 audit.record(actor(request), "host.watch", host, changed=changes)
         return redirect("releases:capacity_host", host.pk)
@@ -72,7 +72,7 @@ def _edit(request: HttpRequest, row: Component) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             saved = form.save()
-            changes = differences(before, saved, ComponentForm.Meta.fields)
+            changes = audit.differences(before, saved, ComponentForm.Meta.fields)
             if changes:
                 action = "host.component_change" if before else "host.component_add"
                 audit.record(actor(request), action, row.host, component=saved.name, changed=changes)

@@ -1,10 +1,9 @@
-"""Adding, changing and removing what the costs page shows. Each change is in the audit log with what was before."""
+"""The forms of what the costs page shows, and the presses that take something away."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from django.db import transaction
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -14,22 +13,23 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from releases import audit, permissions
+from releases import permissions
+from releases.audit import Actor
+from releases.engine import costs as verbs
+from releases.engine.costs import Row
+from releases.engine.errors import EngineError
 from releases.models import CostItem, CostScenario, Price, Project, TrafficEstimate
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import done, once, verb
 from releases.views.cost_forms import ITEM_GROUPS, ItemForm, OwnForm, PriceForm, ScenarioForm, TrafficForm
-from releases.views.grouped_forms import Group, differences, form_page
-
-type Row = Price | CostItem | CostScenario | TrafficEstimate
+from releases.views.grouped_forms import Group, form_page
 
 
 @dataclass(frozen=True)
 class Kind:
-    """One sort of row: its form, its first word in the audit log, its page, its title and how to take it away."""
+    """One sort of row: its form, its page, its title and how to take it away."""
 
     form: type[OwnForm[Any]]
-    action: str
     page: str
     title: Promise
     remove: str
@@ -40,14 +40,10 @@ class Kind:
         return reverse(f"releases:{self.page}", args=[project])
 
 
-PRICE: Final = Kind(PriceForm, "price", "project_prices", gettext_lazy("Price"), "remove_price")
-ITEM: Final = Kind(
-    ItemForm, "cost_item", "project_costs", gettext_lazy("What is paid for"), "remove_cost_item", ITEM_GROUPS
-)
-SCENARIO: Final = Kind(
-    ScenarioForm, "cost_scenario", "project_costs", gettext_lazy("Alternative"), "remove_cost_scenario"
-)
-TRAFFIC: Final = Kind(TrafficForm, "traffic", "project_costs", gettext_lazy("Traffic assumed"), "remove_cost_traffic")
+PRICE: Final = Kind(PriceForm, "project_prices", gettext_lazy("Price"), "remove_price")
+ITEM: Final = Kind(ItemForm, "project_costs", gettext_lazy("What is paid for"), "remove_cost_item", ITEM_GROUPS)
+SCENARIO: Final = Kind(ScenarioForm, "project_costs", gettext_lazy("Alternative"), "remove_cost_scenario")
+TRAFFIC: Final = Kind(TrafficForm, "project_costs", gettext_lazy("Traffic assumed"), "remove_cost_traffic")
 
 
 @require_http_methods(["GET", "POST"])
@@ -148,28 +144,32 @@ def remove_traffic(request: HttpRequest, number: int) -> HttpResponse:
 
 def _edit(request: HttpRequest, kind: Kind, row: Row) -> HttpResponse:
     """The form of a row, new or not. The caller has checked who asks."""
-    before = type(row)._default_manager.filter(pk=row.pk).first() if row.pk else None
+    is_new = row.pk is None
+    title = str(kind.title) if is_new else f"{kind.title}: {row}"
     form = kind.form(request.POST or None, instance=row)
-    if request.method == "POST" and form.is_valid():
-        with transaction.atomic():
-            saved: Row = form.save()
-            changes = differences(before, saved, [name for name in form.fields if name != "seen"])
-            if changes:
-                verb_word = "change" if before else "create"
-                audit.record(actor(request), f"{kind.action}.{verb_word}", saved, changed=changes)
+    if request.method == "POST" and form.is_valid() and _saved(form, row, is_new, actor(request)):
         return redirect(kind.back(row.project_id))
-    title = f"{kind.title}: {before}" if before else str(kind.title)
     more: dict[str, Any] = {"section": "costs"}
-    if before:
+    if not is_new:
         more |= {"remove_url": reverse(f"releases:{kind.remove}", args=[row.pk]), "remove_text": _("Remove")}
     groups = kind.groups or (Group(kind.title, tuple(form.fields)),)
     return form_page(request, form, groups, title, kind.back(row.project_id), **more)
 
 
+def _saved(form: OwnForm[Any], row: Row, is_new: bool, who: Actor) -> bool:
+    """Have it kept; what the engine refuses stands in the form."""
+    try:
+        if is_new:
+            verbs.add(row, form.values(), who)
+        else:
+            verbs.change(row, form.held, form.values(), who)
+    except EngineError as error:
+        form.add_error(None, str(error))
+        return False
+    return True
+
+
 def _remove(request: HttpRequest, kind: Kind, row: Row) -> HttpResponse:
-    with transaction.atomic():
-        audit_name = f"{kind.action}.remove"
-        audit.record(actor(request), audit_name, row)
-        row.delete()
+    verbs.remove(row, actor(request))
     done(request, _("Removed: %s.") % row)
     return redirect(kind.back(row.project_id))

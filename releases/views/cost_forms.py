@@ -28,6 +28,11 @@ class OwnForm[M: Model](CarefulForm[M]):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self.project: Project = self.instance.project  # type: ignore[attr-defined]
+        self.held = self.values()
+
+    def values(self) -> dict[str, Any]:
+        """What its row holds: before the form is read as it was, then as it shall be."""
+        return {name: getattr(self.instance, name) for name in self.fields if name != "seen"}
 
     def _get_validation_exclusions(self) -> set[str]:
         excluded: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]

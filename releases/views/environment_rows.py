@@ -9,11 +9,11 @@ from django.views.decorators.http import require_POST
 
 from releases import audit, lifecycle, permissions, secrets
 from releases.engine.errors import EngineError
+from releases.engine.insisting import put_on_record
 from releases.models import DeployWindow, Environment, Probe, User, Variable
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import once, verb
 from releases.views.environments import environment_page
-from releases.views.secret_fields import put_on_record
 from releases.views.settings_forms import ProbeForm, VariableForm, WindowForm
 
 

@@ -18,7 +18,7 @@ from releases.models import EndpointState, GpuAccount, Project, User
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import done, once, verb
 from releases.views.gpu_account_forms import GROUPS, AccountForm, AdoptForm, KeyForm
-from releases.views.grouped_forms import differences, form_page
+from releases.views.grouped_forms import form_page
 
 # Which shape a state of an endpoint has; its word is its own.
 SHAPES: Final = {
@@ -154,7 +154,7 @@ def _change(request: HttpRequest, form: AccountForm, before: GpuAccount) -> None
         if key := form.cleaned_data["key"]:
             _seal(account, key, signed_in(request))
         gpu_accounts.changed(account)
-        changes = differences(before, account, COLUMNS)
+        changes = audit.differences(before, account, COLUMNS)
         audit.record(actor(request), "gpu_account.change", account, changed=changes, key_version=account.key_version)
 
 

@@ -16,7 +16,7 @@ from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import once
 from releases.views.careful_forms import CarefulForm
 from releases.views.gpu_fields import POOL, ListField
-from releases.views.grouped_forms import Group, differences, form_page
+from releases.views.grouped_forms import Group, form_page
 
 RUNBOOKS: Final = {
     "worker_runbook": DeploymentKind.GPU_DEPLOY,
@@ -131,7 +131,7 @@ def edit_settings(request: HttpRequest, number: int) -> HttpResponse:
     form = GpuSettingsForm(request.POST or None, instance=_held(found))
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
-            changes = differences(before if before.pk else None, form.save(), COLUMNS)
+            changes = audit.differences(before if before.pk else None, form.save(), COLUMNS)
             if changes:
                 audit.record(actor(request), "environment.gpu", found, changed=changes)
         return redirect("releases:environment_gpu", found.pk)

@@ -16,7 +16,7 @@ from releases.models import GpuSpec, Release, Variable
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import done, once, refusal, verb
 from releases.views.gpu_spec_form import COLUMNS, DEFAULT_IMAGE, GROUPS, GpuSpecForm
-from releases.views.grouped_forms import differences, form_page
+from releases.views.grouped_forms import form_page
 
 
 @require_http_methods(["GET", "POST"])
@@ -34,7 +34,7 @@ def edit_spec(request: HttpRequest, number: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         before = GpuSpec.objects.filter(release=release).first()
         with transaction.atomic():
-            changes = differences(before, form.save(), COLUMNS)
+            changes = audit.differences(before, form.save(), COLUMNS)
             if changes:
                 audit.record(actor(request), "release.gpu", release, changed=changes)
         return redirect("releases:release", release.pk)

@@ -1,11 +1,10 @@
-"""Long forms in groups that explain themselves, and what a saved form changed, for the audit log."""
+"""Long forms in groups that explain themselves."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from django import forms
-from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils.functional import Promise
@@ -37,13 +36,3 @@ def form_page(
     """The form's own page; 400 where it was refused. `back`: a path."""
     context = {"form": form, "groups": grouped(form, groups), "title": title, "back": back, **more}
     return render(request, "releases/grouped_form.html", context, status=400 if form.errors else 200)
-
-
-def differences(before: Model | None, after: Model, names: Sequence[str]) -> Mapping[str, list[Any]]:
-    """The old and the new value of each field that differs, as JSON can hold them. Without `before`, all are new."""
-    pairs = {name: (getattr(before, name) if before else None, getattr(after, name)) for name in names}
-    return {name: [_plain(old), _plain(new)] for name, (old, new) in pairs.items() if before is None or old != new}
-
-
-def _plain(value: Any) -> Any:
-    return value if value is None or isinstance(value, bool | int | str | list | dict) else str(value)

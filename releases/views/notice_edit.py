@@ -19,7 +19,6 @@ from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import done
 from releases.views.grouped_forms import grouped
 from releases.views.notice_forms import GROUPS, KINDS, TEXTS, ChooseForm, NoticeForm
-from releases.views.secret_fields import put_on_record
 
 FIRST: Final = [lifecycle.SCHEDULED, lifecycle.IN_PROGRESS]
 
@@ -58,7 +57,6 @@ def edit_notice(request: HttpRequest, number: int) -> HttpResponse:
         if request.method == "POST" and form.is_valid() and "preview" not in request.POST:
             tell = form.cleaned_data.get("tell", False)
             if _saved(form, lambda: announcements.edit(row, form.wish(), actor(request), tell=tell)):
-                put_on_record(actor(request), row, form.insisted())
                 done(request, _("The announcement is saved."))
                 return redirect("releases:notice", row.pk)
         return _form_page(request, form, _("Change %s") % row.title(), reverse("releases:notice", args=[row.pk]))
@@ -96,7 +94,6 @@ def _new(
             made: list[Announcement] = []
             post = announcements.announce
             if _saved(form, lambda: made.append(post(row.environment, row.kind, form.wish(), actor(request), draft))):
-                put_on_record(actor(request), made[0], form.insisted())
                 done(request, _("It is announced."))
                 return redirect("releases:notice", made[0].pk)
         title = _("Announce: %s") % row.get_kind_display()

@@ -130,6 +130,7 @@ class NoticeForm(ScannedForm):
             starts_at=_same_minute(given.get("starts_at"), self.row.starts_at, "starts_at" in self.fields),
             ends_at=_same_minute(given.get("ends_at"), self.row.ends_at, "ends_at" in self.fields),
             services=tuple(given["services"]),
+            insisted=tuple(self.insisted()),
         )
 
 

@@ -17,6 +17,7 @@ from releases import audit, lifecycle, permissions
 from releases.actions import artifacts
 from releases.actions.base import ActionError
 from releases.engine.errors import EngineError
+from releases.engine.insisting import put_on_record
 from releases.models import Artifact, Deployment, Project, Release
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.proofs import git
@@ -25,7 +26,7 @@ from releases.views import gpu_spec
 from releases.views.answers import done, once, verb
 from releases.views.careful_forms import CarefulForm
 from releases.views.offers import undoable
-from releases.views.secret_fields import put_on_record, scan_fields
+from releases.views.secret_fields import scan_fields
 
 PAGE = 50
 PARTS = ("project", "created_by", "gpu")

@@ -14,7 +14,6 @@ from releases.risks import consent
 from releases.views.answers import done, verb
 from releases.views.risk_forms import AcceptForm, LooksForm, OwnerForm
 from releases.views.risks import host_page, risk_page
-from releases.views.secret_fields import put_on_record
 
 
 @verb
@@ -33,8 +32,8 @@ def accept(request: HttpRequest, number: int) -> HttpResponse:
     form = AcceptForm(request.POST, risk=found)
     if not form.is_valid():
         return risk_page(request, number, 400, accept_form=form)
-    risks.accept(found, signed_in(request), actor(request), form.end(), form.cleaned_data["reason"])
-    put_on_record(actor(request), found, form.insisted())
+    reason = form.cleaned_data["reason"]
+    risks.accept(found, signed_in(request), actor(request), form.end(), reason, form.insisted())
     return redirect("releases:risk", found.pk)
 
 

@@ -15,12 +15,10 @@ from django.utils.cache import add_never_cache_headers
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from releases import audit
-from releases.audit import Actor
 from releases.engine.errors import EngineError
+from releases.engine.insisting import put_on_record
 from releases.permissions import actor
 from releases.risks.secrets_scanner import Found, scan
-from releases.risks.stored_secrets import INSISTED, mark
 
 TICK = "not_a_secret"  # the name of the box
 
@@ -55,7 +53,7 @@ class ScannedForm(forms.Form):
         return values
 
     def insisted(self) -> list[Found]:
-        """To be put on record where the row is saved."""
+        """For the verb, to be put on record where the row is saved."""
         return self._insisted or []
 
 
@@ -91,13 +89,6 @@ def free_text(request: HttpRequest, target: Model, name: str, most: int) -> str:
     text = request.POST.get(name, "").strip()[:most]
     refuse_secrets(request, target, _("Note") if name == "note" else _("Reason"), text)
     return text
-
-
-def put_on_record(who: Actor, target: Model, found: list[Found]) -> None:
-    """Write down that a person said that these are no secrets."""
-    if found:
-        rules = sorted({one.rule for one in found})
-        audit.record(who, INSISTED, target, kinds=rules, marks=[mark(one.text) for one in found])
 
 
 def ask_again(request: HttpRequest, error: SecretFound, back: str) -> HttpResponse:

@@ -12,7 +12,6 @@ from releases.engine.errors import EngineError
 from releases.models import Project, User, WikiPage
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import done, once, refusal, verb
-from releases.views.secret_fields import put_on_record
 from releases.views.wiki import compared
 from releases.views.wiki_forms import NewPageForm, PlaceForm, TextForm
 from releases.views.wiki_text import Tree, page_address, shown
@@ -49,12 +48,17 @@ def _made(request: HttpRequest, form: NewPageForm, context: dict[str, object]) -
     permissions.require(signed_in(request), Need.OPERATE, project.pk)
     try:
         page = verbs.create_page(
-            project, form.texts(), values["slug"], values["parent"], values["kind"], actor(request)
+            project,
+            form.texts(),
+            values["slug"],
+            values["parent"],
+            values["kind"],
+            actor(request),
+            form.insisted or [],
         )
     except EngineError as error:
         form.add_error(None, str(error))
         return render(request, "releases/wiki/edit.html", context, status=409)
-    put_on_record(actor(request), page, form.insisted or [])
     return redirect(page_address(project.pk, page.slug))
 
 
@@ -78,7 +82,9 @@ def _saved(request: HttpRequest, form: TextForm, context: dict[str, object]) -> 
     values, page = form.cleaned_data, form.instance
     base = values["base"] or 0
     try:
-        saved = verbs.save_page(page, form.texts(), values["kind"], base, values["note"], actor(request))
+        saved = verbs.save_page(
+            page, form.texts(), values["kind"], base, values["note"], actor(request), form.insisted or []
+        )
     except verbs.EditConflict as conflict:
         mine = WikiPage(**form.texts())
         context |= {"conflict": str(conflict), "newest": conflict.newest, "hunks": compared(conflict.newest, mine)}
@@ -87,7 +93,6 @@ def _saved(request: HttpRequest, form: TextForm, context: dict[str, object]) -> 
     except EngineError as error:
         form.add_error(None, str(error))
         return render(request, "releases/wiki/edit.html", context, status=409)
-    put_on_record(actor(request), saved, form.insisted or [])
     return redirect(page_address(saved.project_id, saved.slug))
 
 

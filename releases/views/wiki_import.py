@@ -12,7 +12,7 @@ from releases.engine import wiki as verbs
 from releases.models import WikiRedirect
 from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import done, once
-from releases.views.secret_fields import TICK, put_on_record
+from releases.views.secret_fields import TICK
 from releases.views.wiki_forms import ImportForm
 from releases.wiki import importing, seed
 
@@ -39,7 +39,6 @@ def import_pages(request: HttpRequest) -> HttpResponse:
         context = {"drafts": drafts, "there": there, "project": project, "document": text}
         context["tick"] = TICK if form.insisted else ""
         return render(request, "releases/wiki/import_preview.html", context)
-    made, _there = verbs.import_pages(project, drafts, actor(request))
-    put_on_record(actor(request), project, form.insisted or [])
+    made, _there = verbs.import_pages(project, drafts, actor(request), form.insisted or [])
     done(request, ngettext("%s page was made.", "%s pages were made.", len(made)) % len(made))
     return redirect(f"{reverse('releases:wiki')}?project={project.pk}")

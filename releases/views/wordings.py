@@ -20,7 +20,7 @@ from releases.permissions import Need, actor, member_required, signed_in
 from releases.views.answers import done, once, verb
 from releases.views.grouped_forms import Group, grouped
 from releases.views.notice_forms import TEXTS, MarkdownField, title_field
-from releases.views.secret_fields import TICK, ScannedForm, put_on_record
+from releases.views.secret_fields import TICK, ScannedForm
 
 GROUPS: Final = (
     Group(gettext_lazy("In Korean"), ("title_ko", "body_ko")),
@@ -70,8 +70,7 @@ def edit_wording(request: HttpRequest, number: int) -> HttpResponse:
     words = wording.words_of(project, kind, stage)
     form = WordingForm(request.POST or None, initial=words._asdict())
     if request.method == "POST" and form.is_valid() and "preview" not in request.POST:
-        engine.save(project, kind, stage, form.words(), actor(request))
-        put_on_record(actor(request), project, form.insisted())
+        engine.save(project, kind, stage, form.words(), actor(request), form.insisted())
         done(request, _("The words are saved."))
         return redirect("releases:wordings", project.pk)
     return _form_page(request, project, form, kind, stage)
