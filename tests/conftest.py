@@ -10,9 +10,13 @@ import pytest
 import redis
 from django.conf import LazySettings
 from django.db.backends.postgresql.operations import DatabaseOperations
+from hypothesis import settings as property_tests
 from pytest_django import DjangoDbBlocker
 
 from tests import databases
+
+property_tests.register_profile("untimed", deadline=None)  # how long an example takes says nothing on a busy machine
+property_tests.load_profile("untimed")
 
 IN_CI = os.environ.get("CLOUDWIKI_CI") == "1"
 

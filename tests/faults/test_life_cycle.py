@@ -273,7 +273,6 @@ def test_every_state_has_a_way_out_and_nothing_forbidden_happens() -> None:
     rules = settings(
         max_examples=25,
         stateful_step_count=30,
-        deadline=None,
         database=None,
         phases=[Phase.generate],  # making a failure small takes minutes on a database
         suppress_health_check=list(HealthCheck),

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from releases.gpu import runpod_shapes as shapes
@@ -136,7 +136,6 @@ def test_a_refusal_is_not_repeated(error: GpuError) -> None:
     assert cloud.posts == 1
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from([None, LOST, NEVER_SENT]), max_size=4), st.integers(min_value=0, max_value=4))
 def test_whatever_happens_there_is_one_or_it_is_told(replies: list[GpuError | None], late: int) -> None:
     with pytest.MonkeyPatch.context() as patch:

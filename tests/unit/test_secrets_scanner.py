@@ -46,7 +46,7 @@ PLANTED = st.one_of(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(PLANTED, st.text(max_size=60), st.text(max_size=60))
 def test_a_planted_secret_is_found_wherever_it_stands(planted: tuple[str, str], before: str, after: str) -> None:
     rule, secret = planted
@@ -58,7 +58,7 @@ def test_a_planted_secret_is_found_wherever_it_stands(planted: tuple[str, str], 
     assert found[0].text not in found[0].hint
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(
     st.binary(min_size=1, max_size=64), st.sampled_from(["{}", "commit {}", "sha256:{}", "`{}`", "{}  app.jar", "v={}"])
 )

@@ -169,7 +169,7 @@ def test_after_a_database_error_a_new_writer_goes_on_without_loss(running: Runni
     assert stored(running) == b"one\ntwo\n"
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.sampled_from([SECRET.encode(), b"hunter2", b"\n", b"log line\n", "한글".encode(), b"\xff"]), max_size=20

@@ -75,7 +75,7 @@ PIECES = st.lists(
 OURS = re.compile(r'<span class="a-[a-zA-Z]+(?:-[a-z])?(?: a-[a-zA-Z]+(?:-[a-z])?)*">[^<>"\']*</span>')
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(PIECES)
 @example(b"\x1b[1m<\x1b[0m>")
 def test_it_never_emits_anything_unescaped(line: bytes) -> None:

@@ -160,7 +160,7 @@ def streams(draw: st.DrawFn) -> tuple[list[str], bytes]:
     return secrets, b"".join(draw(st.lists(parts, max_size=12)))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(streams(), st.lists(st.tuples(st.integers(0, 700), st.booleans()), max_size=40))
 def test_chunking_and_resuming_never_change_the_result(
     case: tuple[list[str], bytes], cuts: list[tuple[int, bool]]
@@ -178,7 +178,7 @@ def test_chunking_and_resuming_never_change_the_result(
     assert output == whole
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(streams())
 def test_no_whole_secret_is_ever_left(case: tuple[list[str], bytes]) -> None:
     secrets, stream = case

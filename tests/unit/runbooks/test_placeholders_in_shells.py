@@ -111,7 +111,7 @@ values = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(value=values)
 def test_any_value_arrives_whole_wherever_it_stands(shell, tmp_path, value):
     assert run(shell, tmp_path, EVERYWHERE, value) == expected(value.encode())
@@ -133,7 +133,7 @@ words = st.lists(st.lists(parts, min_size=1, max_size=4), min_size=1, max_size=4
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(words=words, value=values)
 def test_any_mix_of_quotes_keeps_its_words(shell, tmp_path, words, value):
     script = "E=; show {x} " + " ".join("".join(part for part, _shown in word) for word in words)
@@ -145,7 +145,7 @@ FRAGMENTS = ["{x}", "$(", "${", "$((", "<<E\n", "\nE\n", "case a in a)", "esac",
 templates = st.lists(st.sampled_from([*"'\"`$(){}[]\\#;&|<>!= \n", *FRAGMENTS]), max_size=25).map("".join)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(template=templates)
 def test_broken_scripts_are_compiled_or_refused_and_never_hold_the_value(template):
     try:
