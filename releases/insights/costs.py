@@ -60,14 +60,6 @@ class Month:
         return _sums(self.lines)
 
     @property
-    def by_kind(self) -> dict[str, Sums]:
-        """By what is paid for."""
-        kinds: dict[str, list[Line]] = defaultdict(list)
-        for line in self.lines:
-            kinds[line.item.kind].append(line)
-        return {kind: _sums(lines) for kind, lines in kinds.items()}
-
-    @property
     def without_gpu(self) -> Sums:
         """By currency, as the seed sums it up: it has its GPU beside the total."""
         return _sums([line for line in self.lines if line.item.kind != CostKind.GPU])
@@ -77,9 +69,11 @@ class Month:
         """What has no price on some day."""
         return [line.item for line in self.lines if line.amount is None]
 
-    def sum_of(self, currency: str, kind: str = "") -> Decimal:
-        """Of one currency, and maybe one kind alone."""
-        return (self.by_kind.get(kind, {}) if kind else self.sums).get(currency, Decimal(0))
+    def sum_of(self, currency: str, kind: str = "") -> Decimal | None:
+        """Of one currency, and maybe one kind alone; None: nothing of it has a price, so nobody knows."""
+        lines = [line for line in self.lines if kind in ("", line.item.kind)]
+        unknown = None if any(line.amount is None for line in lines) else Decimal(0)
+        return _sums(lines).get(currency, unknown)
 
 
 class PriceTable:

@@ -58,6 +58,15 @@ def test_an_item_without_a_price_is_not_known_and_said(manager: Client, world: W
     assert "0.00 USD" not in text.split('id="gpu-title"')[0]
 
 
+def test_a_gpu_without_a_price_has_no_plan_to_be_above(manager: Client, world: World) -> None:
+    CostItem.objects.create(
+        project=world.project, kind="gpu", name="Card", price_key="nowhere", starts_on=date(2026, 1, 1)
+    )
+    assert context_of(world.project)["gpu_months"][0]["planned"] is None
+    gpu = read(manager, page(world)).split('id="gpu-title"')[1]
+    assert "no price" in gpu and "0.00 USD" not in gpu
+
+
 def test_bills_stand_beside_the_plan_of_their_month(manager: Client, world: World) -> None:
     seeded(world.project)
     account = GpuAccount.objects.create(project=world.project, name="cards")
