@@ -22,7 +22,8 @@ LEAST_SAMPLES: Final = 480  # eight hours of it; fewer say too little about a da
 # of speed. percentile_disc: a value that was measured, so that what has no end is never averaged.
 # Each minute is looked up in the index of answers, so that many answers in a minute take no longer than two.
 _SPREAD: Final = """
-SELECT p.id, count(*), percentile_disc(0.95) WITHIN GROUP (ORDER BY one.milliseconds), max(one.at)
+SELECT p.id, count(*), percentile_disc(0.95) WITHIN GROUP (ORDER BY one.milliseconds), max(one.at),
+  percentile_disc(0.5) WITHIN GROUP (ORDER BY one.milliseconds)
 FROM unnest(%(probes)s::bigint[]) AS p (id)
 CROSS JOIN generate_series(date_trunc('minute', %(since)s), %(now)s, interval '1 minute') AS minute
 CROSS JOIN LATERAL (
@@ -36,7 +37,7 @@ CROSS JOIN LATERAL (
 
 @dataclass(frozen=True)
 class AnswerTimes:
-    """One service's: `p95` in milliseconds over `samples` requests, the newest of them at `at`.
+    """One service's: `p95` and the median in milliseconds over `samples` requests, the newest of them at `at`.
 
     `limit` (seconds) is the health check's own; `p95` has no end where more than 5 of 100 requests ran into it.
     """
@@ -46,6 +47,7 @@ class AnswerTimes:
     samples: int = 0
     p95: float = inf
     at: datetime | None = None
+    median: float = inf
 
     @property
     def ran_out(self) -> bool:
@@ -65,8 +67,13 @@ def of_environments(environments: Collection[int], now: datetime) -> dict[int, l
     return found
 
 
-def _spread(probes: list[int], now: datetime) -> dict[int, tuple[int, float, datetime]]:
+def of_probe(probe: Probe, now: datetime) -> AnswerTimes:
+    """Of one health check with its service. One query."""
+    return AnswerTimes(probe.service.name, probe.timeout, *_spread([probe.pk], now).get(probe.pk, ()))
+
+
+def _spread(probes: list[int], now: datetime) -> dict[int, tuple[int, float, datetime, float]]:
     """Samples, p95 and the newest of each probe; those without any are not in it."""
     with connection.cursor() as cursor:
         cursor.execute(_SPREAD, {"probes": probes, "since": now - WINDOW, "now": now})
-        return {probe: (samples, p95, at) for probe, samples, p95, at in cursor.fetchall()}
+        return {probe: tuple(measured) for probe, *measured in cursor.fetchall()}

@@ -143,11 +143,17 @@ def test_services_that_nobody_watches_and_slow_ones(world: World) -> None:
     service.kind = kind
     service.save()
     now = clock.now()
-    rows = [ProbeResult(probe=probe, at=now, ok=True, milliseconds=80) for _ in range(100)]
-    ProbeResult.objects.bulk_create(rows)
-    assert seen("slow_answers", world.project) == "ok"
-    slow = [ProbeResult(probe=probe, at=now, ok=True, milliseconds=7000) for _ in range(10)]
-    ProbeResult.objects.bulk_create(slow)
+    for count, milliseconds, state in (
+        (19, 80, "not_known"),
+        (100, 80, "ok"),
+        (106, 1200, "warning"),
+        (112, 7000, "risk"),
+    ):
+        for minutes in range(ProbeResult.objects.count(), count):
+            at = now - timedelta(minutes=minutes)
+            ProbeResult.objects.create(probe=probe, at=at, ok=True, milliseconds=milliseconds)
+        assert seen("slow_answers", world.project) == state, count
+    ProbeResult.objects.filter(milliseconds__gt=1000).update(ok=False, detail="timeout:2")
     assert seen("slow_answers", world.project) == "risk"
     ProbeResult.objects.update(at=now - timedelta(days=2))
     assert seen("slow_answers", world.project) == "not_known"
