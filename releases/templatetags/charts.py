@@ -4,8 +4,9 @@ The drawing is stretched to its place, so all text stands in HTML around it; com
 the table with the same numbers. Series are told apart by pattern or dash and by name, not by colour alone.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from itertools import pairwise
 from typing import Any, Final
 
@@ -27,6 +28,11 @@ class Series:
 
     name: str
     values: Sequence[float | None]
+
+    @classmethod
+    def of(cls, name: str, amounts: Iterable[Decimal | None]) -> "Series":
+        """Of exact amounts, such as money."""
+        return cls(name, [None if amount is None else float(amount) for amount in amounts])
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """What a project costs: planned by month, billed where there are bills, alternatives, the traffic behind it."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any, Final
@@ -155,14 +155,10 @@ def _gpu_months(history: list[Month], billed: dict[date, Decimal]) -> list[dict[
     ]
 
 
-def _floats(amounts: Iterable[Decimal | None]) -> list[float | None]:
-    return [None if amount is None else float(amount) for amount in amounts]
-
-
 def _chart(history: list[Month], billed: dict[date, Decimal]) -> charts.Chart:
     labels = [f"{month.first:%Y-%m}" for month in history]
-    planned = charts.Series(_("Planned"), _floats(month.sum_of(USD) for month in history))
-    beside = charts.Series(_("GPU billed"), _floats(billed.get(month.first) for month in history))
+    planned = charts.Series.of(_("Planned"), (month.sum_of(USD) for month in history))
+    beside = charts.Series.of(_("GPU billed"), (billed.get(month.first) for month in history))
     return charts.columns("months-chart", _("Planned costs by month"), labels, [planned], _usd, beside=beside)
 
 

@@ -53,8 +53,8 @@ def _days(row: GpuEndpoint, now: datetime, zone: ZoneInfo) -> Chart:
 
 def _costs(key: str, title: str, labels: list[str], slots: list[datetime], seen: Sums, billed: Sums) -> Chart:
     """What our looks came to, and a mark for what was billed; nothing where nobody looked, or no bill came."""
-    series = Series(_("Cost"), [_known(seen.get(slot)) for slot in slots])
-    beside = Series(_("billed"), [_known(billed.get(slot)) for slot in slots])
+    series = Series.of(_("Cost"), map(seen.get, slots))
+    beside = Series.of(_("billed"), map(billed.get, slots))
     return columns(key, title, labels, [series], _usd, beside=beside)
 
 
@@ -68,10 +68,6 @@ def cold_starts(proofs: Iterable[GpuProof], zone: ZoneInfo) -> Chart:
 
 def _hour(moment: datetime, zone: ZoneInfo) -> datetime:
     return moment.astimezone(zone).replace(minute=0, second=0, microsecond=0)
-
-
-def _known(amount: Decimal | None) -> float | None:
-    return None if amount is None else float(amount)
 
 
 def _usd(amount: float) -> str:
