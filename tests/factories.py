@@ -5,6 +5,8 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 
+from django.test import Client
+
 from releases.audit import Actor
 from releases.engine import clock, prepare
 from releases.models import (
@@ -83,6 +85,14 @@ def make_user(name: str, **fields: Any) -> User:
     return User.objects.create_user(
         username=name, password="a-long-password", display_name=fields.pop("shown", ""), **fields
     )
+
+
+def client_of(user: User | None, language: str = "en") -> Client:
+    """A browser in which this person is logged in; None: nobody."""
+    client = Client(HTTP_HOST="localhost", headers={"accept-language": language})
+    if user is not None:
+        client.force_login(user)
+    return client
 
 
 def save_version(runbook: Runbook, text: str) -> RunbookVersion:

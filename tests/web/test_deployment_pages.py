@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries
@@ -12,7 +11,7 @@ from releases import lifecycle, secrets
 from releases.audit import Actor
 from releases.engine import consent, decide, prepare
 from releases.models import Deployment, Membership, Probe, Service, User, Variable
-from tests.factories import World, make_user, make_world
+from tests.factories import World, client_of, make_user, make_world
 from tests.web.runs import ready, running
 
 MANUAL = """
@@ -22,12 +21,6 @@ steps:
   - {key: ask, title: {ko: 확인, en: Look}, role: DevOps, phase: verify, action: manual, estimate: 60,
      runs_on: controller, parameters: {instructions: {ko: 화면을 보세요, en: Look at the screen}, allow_file: true}}
 """
-
-
-def client_of(user: User, language: str = "en") -> Client:
-    client = Client(headers={"accept-language": language})
-    client.force_login(user)
-    return client
 
 
 def page(user: User, deployment: Deployment, name: str = "deployment", language: str = "en") -> str:

@@ -10,13 +10,7 @@ from django.db import connection, transaction
 from django.test import Client
 
 from releases.models import Artifact, AuditEvent, Environment, Host, Release, Runbook, RunbookVersion
-from tests.factories import SIMPLE_RUNBOOK, World, make_world, save_version
-
-
-def client_of(world: World) -> Client:
-    client = Client(HTTP_HOST="localhost")
-    client.force_login(world.requester)
-    return client
+from tests.factories import SIMPLE_RUNBOOK, World, client_of, make_world, save_version
 
 
 def posted(client: Client, path: str) -> dict[str, Any]:
@@ -30,7 +24,7 @@ class TestStaleTab:
 
     @pytest.mark.parametrize("kind", ["environments", "releases", "hosts"])
     def test_it_does_not_undo_what_another_person_saved(self, world: World, kind: str) -> None:
-        client = client_of(world)
+        client = client_of(world.requester)
         row: Any = {"environments": world.environment, "releases": world.release, "hosts": world.host}[kind]
         theirs = {"environments": "approvals_required", "releases": "notes", "hosts": "port"}[kind]
         path = f"/{kind}/{row.pk}/edit"
@@ -44,20 +38,20 @@ class TestStaleTab:
         assert client.post(path, posted(client, path)).status_code == 302
 
     def test_the_audit_log_names_only_fields_of_the_row(self, world: World) -> None:
-        client, path = client_of(world), f"/environments/{world.environment.pk}/edit"
+        client, path = client_of(world.requester), f"/environments/{world.environment.pk}/edit"
         assert client.post(path, posted(client, path) | {"approvals_required": "3"}).status_code == 302
         assert AuditEvent.objects.get(action="environment.change").detail["changed"] == ["approvals_required"]
         assert Environment.objects.get(pk=world.environment.pk).approvals_required == 3
 
     def test_a_runbook_saved_twice_by_two_clicks_is_one_version(self, world: World) -> None:
-        client, path = client_of(world), f"/runbooks/{world.runbook.pk}/edit"
+        client, path = client_of(world.requester), f"/runbooks/{world.runbook.pk}/edit"
         given = {"text": SIMPLE_RUNBOOK.replace("echo one", "echo 1"), "base": "1"}
         assert [client.post(path, given).status_code for _click in range(2)] == [302, 302]
         assert world.runbook.versions.count() == 2
 
     def test_a_zero_byte_in_the_note_of_a_runbook_is_refused(self, world: World) -> None:
         given = {"text": SIMPLE_RUNBOOK.replace("echo one", "echo 1"), "base": "1", "note": "a\0b"}
-        assert client_of(world).post(f"/runbooks/{world.runbook.pk}/edit", given).status_code == 400
+        assert client_of(world.requester).post(f"/runbooks/{world.runbook.pk}/edit", given).status_code == 400
         assert world.runbook.versions.count() == 1
 
 
@@ -66,7 +60,7 @@ def send_while_another_saves(world: World, save: Callable[[], object], path: str
 
     def send() -> Any:
         try:
-            return client_of(world).post(path, given)
+            return client_of(world.requester).post(path, given)
         finally:
             connection.close()
 

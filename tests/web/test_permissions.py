@@ -9,9 +9,9 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from pytest_django import DjangoDbBlocker
 
-from releases.models import Membership, User
+from releases.models import Membership
 from tests.costs import FORMS as COST_FORMS
-from tests.factories import World, make_user, make_world
+from tests.factories import World, client_of, make_user, make_world
 from tests.web import wiki
 from tests.web.permission_rows import rows_of
 
@@ -162,15 +162,10 @@ WITH_ROW = [path for path in ADDRESSES if "number>" in path and path not in PUBL
 @pytest.fixture(scope="module")
 def whole(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[tuple[World, dict[str, int]]]:
     """A world with its rows for all tests here: each undoes what it did itself, the rows are undone at the end."""
-    everything = transaction.atomic()
-    with django_db_blocker.unblock():
-        everything.__enter__()
+    with django_db_blocker.unblock(), transaction.atomic():
         world = make_world()
-        found = world, rows_of(world)
-    yield found
-    with django_db_blocker.unblock():
+        yield world, rows_of(world)
         transaction.set_rollback(True)
-        everything.__exit__(None, None, None)
 
 
 @pytest.fixture
@@ -189,13 +184,6 @@ def address(pattern: str, rows: dict[str, int]) -> str:
     kind = words[1] if words[0] in {"api", "gpu"} else words[0]
     path = pattern.replace("<int:number>", str(rows[kind])).replace("<number>", str(rows[kind]))
     return f"/{path.replace('<str:worker>', 'worker-1').replace('<str:slug>', wiki.SLUG)}"
-
-
-def client_of(user: User | None) -> Client:
-    client = Client(HTTP_HOST="localhost")
-    if user is not None:
-        client.force_login(user)
-    return client
 
 
 def send(client: Client, pattern: str, path: str, method: str) -> Any:

@@ -16,7 +16,7 @@ from releases.engine import attempts, decide, looking
 from releases.logs.writer import LogWriter
 from releases.models import Announcement, AuditEvent, Deployment, Look, Membership, User
 from releases.templatetags.icons import SHAPES
-from tests.factories import SIMPLE_RUNBOOK, World, make_user, make_world
+from tests.factories import SIMPLE_RUNBOOK, World, client_of, make_user, make_world
 from tests.web.runs import Driven, ready, running
 
 PROBED = SIMPLE_RUNBOOK.replace('"echo one"}', '"echo one"}\n    probe: "cat /app/{version}"', 1)
@@ -61,12 +61,6 @@ def run(world: World) -> Driven:
     made.end(attempt, lifecycle.UNKNOWN, "reboot")
     assert made.conclude().status == lifecycle.UNKNOWN
     return made
-
-
-def client_of(user: User, language: str = "en") -> Client:
-    client = Client(headers={"accept-language": language})
-    client.force_login(user)
-    return client
 
 
 def text_of(user: User, path: str, language: str = "en") -> str:
